@@ -1,0 +1,58 @@
+# Every wish is one word. Each sets up what it needs, on a machine with Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo up test check format generate lock clean
+
+help:            ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
+
+demo: $(VENV)/runtime   ## the main job on embedded defaults: batches, progress, a contact sheet, the promises checked
+	@$(BIN)/darkroom demo
+
+up: $(VENV)/runtime     ## serve the whole system in one process
+	@$(BIN)/darkroom up
+
+test: $(VENV)/dev       ## every test, on a real broker and a real database
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+check: $(VENV)/dev      ## style, strict types, import arrows, stale generated files
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --quiet
+	@$(BIN)/python -m contracts.documents --check
+
+format: $(VENV)/dev     ## put the code into its one form
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format -q .
+
+generate: $(VENV)/dev   ## write the JSON Schemas and the AsyncAPI document again
+	@$(BIN)/python -m contracts.documents
+
+lock: $(VENV)/dev       ## compile the locks again from pyproject.toml
+	@for pair in "build requirements.lock" "dev requirements-dev.lock"; do set -- $$pair; \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --group $$1 pyproject.toml -o $$2; done
+
+clean:           ## forget the environment and everything that was made
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Darkroom needs Python 3.11 or later; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null; } || \
+	  { echo "Python has no ensurepip here; install it first (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once)" && $(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/runtime
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
