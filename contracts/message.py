@@ -38,14 +38,14 @@ class Value(BaseModel):
 class Message(Value):
     """A message, named as in the design. Its body is JSON; its route is its name and version."""
 
-    version: ClassVar[int] = 1
+    revision: ClassVar[int] = 1
     kind: ClassVar[Kind]
     #: False only where nobody has to read it: an unroutable publish is then no error.
     mandatory: ClassVar[bool] = True
 
     @classmethod
     def route(cls) -> str:
-        return f"{cls.__name__}.v{cls.version}"
+        return f"{cls.__name__}.v{cls.revision}"
 
     def key(self) -> tuple[str | int, ...]:
         """What the message is about; with the route it makes the id, so that the same cause repeats it."""

@@ -7,7 +7,7 @@ Whatever it would not keep to the letter is refused here, before a number is res
 
 import re
 import unicodedata
-from typing import NamedTuple
+from dataclasses import dataclass
 
 CHARACTERS = "characters"
 PREMADE = "premade_characters"
@@ -28,7 +28,8 @@ class Unnameable(ValueError):
     """A name that cannot become part of a folder; the text says why and what to change."""
 
 
-class ImagePlace(NamedTuple):
+@dataclass(frozen=True)
+class ImagePlace:
     """What a public_id says."""
 
     username: str
