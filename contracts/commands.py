@@ -46,7 +46,7 @@ class GenerateBatch(Command):
     seed: int | None = None
     style: str | None = None
     workflow: str = "portrait"
-    parameters: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
     on_failure: Literal["placeholder", "omit"] = "placeholder"
 
 

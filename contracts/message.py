@@ -1,4 +1,4 @@
-"""What every message is: a frozen value with a route, a kind and an identity that follows from its content."""
+"""What every message is: a frozen value with a route, a kind and an id that follows from its content."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from contracts.message import BatchId, Index, Kind, Message, Ordinal, Round, Value
 
 
@@ -61,7 +63,7 @@ class ServiceStatus(Transient):
     in_flight: int = 0
     backends: tuple[BackendStatus, ...] = ()
     #: Queue name -> messages in its dead-letter queue.
-    dead_letters: dict[str, int] = {}
+    dead_letters: dict[str, int] = Field(default_factory=dict)
 
     def key(self) -> tuple[str | int, ...]:
         return (self.service, self.instance, self.at.isoformat())

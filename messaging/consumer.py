@@ -1,0 +1,102 @@
+"""From a delivery to its verdict, the same on every transport: read, handle, and say how it ends."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from contracts.limits import MAX_BODY
+from contracts.message import Message, Undecodable
+from contracts.topology import MAX_DELIVERIES
+from messaging.bus import M, Subscription
+from messaging.envelope import Envelope
+from messaging.errors import Later, Outage, PermanentError
+from messaging.policy import Again, Dead, Outcome, Pause, outcome
+
+log = structlog.get_logger("messaging")
+
+DELIVERIES = Counter("darkroom_deliveries", "Deliveries by how they ended", ["queue", "outcome"])
+HANDLING = Histogram("darkroom_handling_seconds", "Time in a handler", ["queue"])
+
+
+@dataclass(frozen=True)
+class Done:
+    """Publish what was said, acknowledge, then whatever the subscription does afterwards."""
+
+    message: Message
+    said: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Buried:
+    """Publish what the dead letter says, then the dead letter itself, then acknowledge."""
+
+    dead: Dead
+    said: Sequence[Message] = ()
+
+
+Verdict = Done | Again | Pause | Buried
+
+
+def read(subscription: Subscription[M], envelope: Envelope) -> M:
+    """Raises Undecodable where the envelope or the body does not keep the contract."""
+    if envelope.route != (expected := subscription.message.route()):
+        raise Undecodable(f"unknown version {envelope.route[:100]!r}: this service reads {expected}")
+    if len(envelope.body) > MAX_BODY:
+        raise Undecodable(f"a body of {len(envelope.body)} bytes; at most {MAX_BODY} are read")
+    return subscription.message.decode(envelope.body)
+
+
+async def settle(subscription: Subscription[Any], envelope: Envelope, returns: int = 0) -> Verdict:
+    """Handles one delivery. `returns` is how often the broker got it back without an answer."""
+    queue = subscription.queue.name
+    try:
+        message = read(subscription, envelope)
+    except Undecodable as why:
+        log.warning("message cannot be read", queue=queue, reason=str(why))
+        DELIVERIES.labels(queue, "dead").inc()
+        return Buried(Dead(envelope.attempts + 1, str(why)))
+    with structlog.contextvars.bound_contextvars(queue=queue, **message.about()):
+        if returns >= MAX_DELIVERIES:
+            reason = f"came back {returns} times without an answer; its consumers died or froze"
+            return await _buried(subscription, message, Dead(envelope.attempts, reason))
+        started = perf_counter()
+        result = await _try(subscription.handle(message), envelope.attempts)
+        HANDLING.labels(queue).observe(perf_counter() - started)
+        if isinstance(result, Dead):
+            return await _buried(subscription, message, result)
+        if isinstance(result, Again | Pause):
+            log.info(
+                "delivery returns", reason=result.reason, wait=result.wait.name, attempts=result.attempts
+            )
+            DELIVERIES.labels(queue, type(result).__name__.lower()).inc()
+            return result
+        DELIVERIES.labels(queue, "done").inc()
+        return Done(message, result)
+
+
+async def _try(handling: Awaitable[Sequence[Message]], attempts: int) -> Sequence[Message] | Outcome:
+    try:
+        return await handling
+    except (Outage, Later, PermanentError) as error:
+        return outcome(error, attempts)
+    except Exception as error:  # the one place where a bug becomes an attempt and not a lost message
+        log.warning("handler failed", attempts=attempts + 1, exc_info=error)
+        return outcome(error, attempts)
+
+
+async def _buried(subscription: Subscription[Any], message: Message, dead: Dead) -> Verdict:
+    log.error("dead letter", reason=dead.reason, attempts=dead.attempts)
+    said: Sequence[Message] | Outcome = ()
+    if subscription.bury:
+        said = await _try(subscription.bury(message, dead.reason), dead.attempts)
+    if isinstance(said, Again | Pause):
+        # The words of a dead letter are owed; it is not buried before they can be said.
+        return type(said)(said.wait, max(dead.attempts - 1, 0), said.reason)
+    DELIVERIES.labels(subscription.queue.name, "dead").inc()
+    if isinstance(said, Dead):
+        return Buried(Dead(dead.attempts, f"{dead.reason}; and its burial failed: {said.reason}"))
+    return Buried(dead, said)

@@ -1,0 +1,95 @@
+"""What is written on the outside of a message: who sent it, what caused it, how often it was tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+from contracts.message import Message
+
+CONTENT_TYPE = "application/json"
+#: Characters of an error that travel with a message.
+MAX_REASON = 1000
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The body as bytes and its headers. Everything but the body and the route may be missing: a message
+    that somebody injected with a plain client has nothing else."""
+
+    route: str
+    body: bytes
+    #: Deterministic: the same cause repeats it.
+    id: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+    app_id: str | None = None
+    sent_at: datetime | None = None
+    #: New at every publish: the client library tells unroutable messages apart by it.
+    message_id: str = field(default_factory=lambda: str(uuid4()))
+    attempts: int = 0
+    first_seen: str | None = None
+    last_error: str | None = None
+
+    @classmethod
+    def of(cls, message: Message, app_id: str, now: datetime, cause: "Envelope | None" = None) -> Self:
+        return cls(
+            route=message.route(),
+            body=message.encode(),
+            id=str(message.id()),
+            correlation_id=getattr(message, "batch_id", None),
+            causation_id=cause.id if cause else None,
+            traceparent=cause.traceparent if cause else None,
+            app_id=app_id,
+            sent_at=now,
+        )
+
+    @classmethod
+    def read(cls, route: str, body: bytes, headers: Mapping[str, Any], **properties: Any) -> Self:
+        """From what a transport delivered; headers of the wrong type count as missing."""
+
+        def text(name: str) -> str | None:
+            value = headers.get(name)
+            return value if isinstance(value, str) else None
+
+        attempts = headers.get("x-attempt")
+        return cls(
+            route=route,
+            body=body,
+            id=text("id"),
+            causation_id=text("causation-id"),
+            traceparent=text("traceparent"),
+            attempts=attempts if isinstance(attempts, int) and attempts > 0 else 0,
+            first_seen=text("x-first-seen"),
+            last_error=text("x-last-error"),
+            **{name: value for name, value in properties.items() if value is not None},
+        )
+
+    def headers(self) -> dict[str, str | int]:
+        """The headers of section 3, without those that say nothing. Nothing else is copied: the broker's
+        own `x-death` would make it take our wait queues for a cycle and drop the message."""
+        named = {
+            "id": self.id,
+            "causation-id": self.causation_id,
+            "traceparent": self.traceparent,
+            "x-attempt": self.attempts or None,
+            "x-first-seen": self.first_seen,
+            "x-last-error": self.last_error,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def returned(self, attempts: int, reason: str, now: datetime) -> Self:
+        """The copy that goes to a wait queue or a dead-letter queue."""
+        return replace(
+            self,
+            attempts=attempts,
+            first_seen=self.first_seen or now.isoformat(),
+            last_error=reason[:MAX_REASON],
+            message_id=str(uuid4()),
+        )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,186 @@
+"""`memory:` - the bus inside one process. Every message is encoded and decoded, and every delivery ends by
+the same rules as on a broker; what is lost with the process is asked again by the gateway's outbox."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+
+from contracts.message import Kind, Message
+from contracts.topology import QUEUES, Queue
+from messaging.bus import Subscription
+from messaging.consumer import Buried, Done, Verdict, settle
+from messaging.envelope import Envelope, now
+from messaging.policy import Pause
+from messaging.rest import Rest
+
+log = structlog.get_logger("messaging")
+
+#: Seconds that running handlers have to end when consumption stops.
+PATIENCE = 10.0
+#: Transient messages that wait for one listener before the oldest is dropped.
+HINTS = 1000
+
+
+class MemoryBus:
+    """Holds what is published until somebody consumes it. Belongs to one event loop."""
+
+    def __init__(self, app_id: str = "darkroom") -> None:
+        self._app_id = app_id
+        self._queues: dict[Queue, asyncio.Queue[Envelope]] = {queue: asyncio.Queue() for queue in QUEUES}
+        self._listeners: dict[str, list[asyncio.Queue[Envelope]]] = defaultdict(list)
+        self._dead: dict[Queue, list[Envelope]] = defaultdict(list)
+        self._waiting: set[asyncio.TimerHandle] = set()
+        self._unsettled: Counter[str] = Counter()
+        self._changed = asyncio.Condition()
+
+    async def publish(self, *messages: Message) -> None:
+        await self._say(messages, None)
+
+    def trouble(self) -> str | None:
+        return None
+
+    async def dead_letters(self) -> Mapping[str, int]:
+        return {queue.name: len(letters) for queue, letters in self._dead.items() if letters}
+
+    def letters(self, queue: Queue) -> Sequence[Envelope]:
+        """The dead letters of a queue, oldest first."""
+        return tuple(self._dead[queue])
+
+    async def inject(self, queue: Queue, envelope: Envelope) -> None:
+        """Puts raw bytes into a queue, as any client of a broker could."""
+        self._queues[queue].put_nowait(envelope)
+
+    async def settled(self) -> None:
+        """Returns when no delivery is queued, waiting or being handled."""
+        async with self._changed:
+            await self._changed.wait_for(self._nothing_left)
+
+    @asynccontextmanager
+    async def consuming(self, subscriptions: Sequence[Subscription[Any]]) -> AsyncIterator[None]:
+        consumers = [
+            _Consumer(self, subscription, self._source(subscription)) for subscription in subscriptions
+        ]
+        tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(consumer.close() for consumer in consumers))
+            for consumer in consumers:
+                if consumer.subscription.message.kind is Kind.TRANSIENT:
+                    self._listeners[consumer.subscription.message.route()].remove(consumer.source)
+
+    def _source(self, subscription: Subscription[Any]) -> asyncio.Queue[Envelope]:
+        if subscription.message.kind is not Kind.TRANSIENT:
+            return self._queues[subscription.queue]
+        own: asyncio.Queue[Envelope] = asyncio.Queue(HINTS)
+        self._listeners[subscription.message.route()].append(own)
+        return own
+
+    def _nothing_left(self) -> bool:
+        return not (self._waiting or self._unsettled.total() or any(q.qsize() for q in self._queues.values()))
+
+    async def _say(self, messages: Sequence[Message], cause: Envelope | None) -> None:
+        for message in messages:
+            envelope = Envelope.of(message, self._app_id, now(), cause)
+            for queue in QUEUES:
+                if queue.message is type(message):
+                    self._queues[queue].put_nowait(envelope)
+            for listener in self._listeners[envelope.route]:
+                if listener.full():
+                    listener.get_nowait()
+                listener.put_nowait(envelope)
+
+    async def finish(self, subscription: Subscription[Any], envelope: Envelope, verdict: Verdict) -> None:
+        """Carries a verdict out, in the order that loses nothing: say, then acknowledge, then the rest."""
+        match verdict:
+            case Done(message, said):
+                await self._say(said, envelope)
+                await self._afterwards(subscription, message)
+            case Buried(dead, said):
+                await self._say(said, envelope)
+                letter = envelope.returned(dead.attempts, dead.reason, now())
+                self._dead[subscription.queue].append(letter)
+            case _:
+                copy = envelope.returned(verdict.attempts, verdict.reason, now())
+                self._return_later(subscription.queue, copy, verdict.wait.seconds)
+
+    async def _afterwards(self, subscription: Subscription[Any], message: Message) -> None:
+        if subscription.then is None:
+            return
+        try:
+            await subscription.then(message)
+        except Exception as error:  # the delivery is settled: a sweep does what was left
+            log.warning("left for the sweep", queue=subscription.queue.name, exc_info=error)
+
+    def _return_later(self, queue: Queue, envelope: Envelope, seconds: float) -> None:
+        def arrive() -> None:
+            self._waiting.discard(handle)
+            self._queues[queue].put_nowait(envelope)
+
+        handle = asyncio.get_running_loop().call_later(seconds, arrive)
+        self._waiting.add(handle)
+
+    @asynccontextmanager
+    async def unsettled(self, subscription: Subscription[Any]) -> AsyncIterator[None]:
+        """Counts a delivery from its queue to its end, for `settled`."""
+        self._unsettled[subscription.queue.name] += 1
+        try:
+            yield
+        finally:
+            self._unsettled[subscription.queue.name] -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+
+class _Consumer:
+    """Takes deliveries of one subscription, as many at once as its rest allows."""
+
+    def __init__(
+        self, bus: MemoryBus, subscription: Subscription[Any], source: asyncio.Queue[Envelope]
+    ) -> None:
+        self.subscription = subscription
+        self.source = source
+        self._bus = bus
+        self._rest = Rest(subscription.prefetch)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        while True:
+            if self._rest.seconds:
+                await asyncio.sleep(self._rest.seconds)
+            elif len(self._running) >= self._rest.width:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                # Nothing awaits between the taking and the task, so a cancelled consumer drops no delivery.
+                envelope = await self.source.get()
+                task = asyncio.create_task(self._deliver(envelope))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=PATIENCE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _deliver(self, envelope: Envelope) -> None:
+        async with self._bus.unsettled(self.subscription):
+            try:
+                verdict = await settle(self.subscription, envelope)
+            except asyncio.CancelledError:
+                with suppress(asyncio.QueueFull):
+                    self.source.put_nowait(envelope)
+                raise
+            if isinstance(verdict, Pause):
+                self._rest.outage()
+            else:
+                self._rest.success()
+            await self._bus.finish(self.subscription, envelope, verdict)

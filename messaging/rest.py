@@ -1,0 +1,35 @@
+"""A subscription's rest while a neighbour is down: longer with every outage in a row, then one delivery
+at a time until one succeeds."""
+
+import asyncio
+
+from messaging.policy import pause
+
+
+class Rest:
+    """Belongs to one subscription of one process."""
+
+    def __init__(self, prefetch: int) -> None:
+        self._prefetch = prefetch
+        self._outages = 0
+        self._until = 0.0
+
+    def outage(self) -> None:
+        """Several deliveries that meet the same outage prolong the rest once."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._until:
+            self._outages += 1
+            self._until = now + pause(self._outages)
+
+    def success(self) -> None:
+        self._outages = 0
+
+    @property
+    def width(self) -> int:
+        """Deliveries that may be handled at once."""
+        return 1 if self._outages else self._prefetch
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of rest that are left."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
