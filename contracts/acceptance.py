@@ -6,7 +6,34 @@ from typing import NamedTuple
 
 from contracts import names
 from contracts.commands import GenerateBatch
-from contracts.limits import MAX_PARAMETERS, MAX_QUANTITY, MAX_SEED, MAX_SIDE, MAX_TEXT, MIN_SIDE, SIDE_STEP
+from contracts.limits import (
+    MAX_PARAMETERS,
+    MAX_QUANTITY,
+    MAX_REQUEST,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_TEXT,
+    MIN_SIDE,
+    SIDE_STEP,
+)
+
+#: Every code that a refusal may have; programs may rely on them.
+CODES = frozenset(
+    {
+        "invalid_collection",
+        "invalid_username",
+        "invalid_character",
+        "invalid_quantity",
+        "invalid_size",
+        "invalid_seed",
+        "invalid_prompt",
+        "invalid_parameters",
+        "invalid_text",
+        "text_too_long",
+        "request_too_long",
+        "unknown_workflow",
+    }
+)
 
 
 class Refusal(NamedTuple):
@@ -66,15 +93,18 @@ def _texts(request: GenerateBatch) -> Refusal | None:
         "negative_prompt": request.negative_prompt,
         "style": request.style,
         "character.id": request.character.id,
+        "character.name": request.character.name,
         "character.embedding": request.character.embedding,
     }
-    values |= {f"parameters.{name}": f"{name}{value}" for name, value in request.parameters.items()}
-    for field, text in values.items():
+    parameters = [("parameters", f"{name}{value}") for name, value in request.parameters.items()]
+    for field, text in [*values.items(), *parameters]:
         if text and len(text) > MAX_TEXT:
             return Refusal("text_too_long", field, f"{field} has more than {MAX_TEXT} characters")
         # PostgreSQL stores no NUL, and nobody means one.
         if text and "\0" in text:
             return Refusal("invalid_text", field, f"{field} has a NUL character; take it out")
+    if len(request.encode()) > MAX_REQUEST:
+        return Refusal("request_too_long", "parameters", f"the request has more than {MAX_REQUEST} bytes")
     return None
 
 

@@ -5,9 +5,13 @@ MAX_QUANTITY = 1000
 MIN_SIDE = 64
 MAX_SIDE = 4096
 SIDE_STEP = 8
+#: Highest number of an image: what every JSON reader keeps exactly.
+MAX_INDEX = 2**53 - 1
 MAX_TEXT = 10_000
 MAX_PARAMETERS = 64
 #: ComfyUI's samplers take an unsigned 64-bit seed.
 MAX_SEED = 2**64 - 1
-#: Longest body a consumer decodes, in bytes; a GenerateBatch with every field at its limit stays far below.
+#: Longest body a consumer decodes, in bytes.
 MAX_BODY = 1 << 20
+#: Longest acceptable GenerateBatch, in bytes: IndicesReserved carries it along and must be decodable too.
+MAX_REQUEST = MAX_BODY // 2

@@ -6,12 +6,14 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contracts.limits import MAX_INDEX
+
 #: Every deterministic message id grows from this namespace; changing it would make old replays look new.
 NAMESPACE = UUID("6d8f7c52-5a0e-5f5b-9c1b-0c2f6a7d1e43")
 
 BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="chosen by whoever asks")]
 Ordinal = Annotated[int, Field(ge=0, le=999, description="place inside the batch, from 0")]
-Index = Annotated[int, Field(ge=1, le=2**53 - 1, description="present number inside the folder, from 1")]
+Index = Annotated[int, Field(ge=1, le=MAX_INDEX, description="present number inside the folder, from 1")]
 Round = Annotated[int, Field(ge=1, le=1_000_000, description="1, and one more with every RetryImages")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 

@@ -9,19 +9,21 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from contracts.limits import MAX_INDEX
+
 CHARACTERS = "characters"
 PREMADE = "premade_characters"
 COLLECTIONS = (CHARACTERS, PREMADE)
 
 #: Cloudinary's bound for a public_id; the folder repeats both names.
 MAX_PUBLIC_ID = 255
-#: username + slug, so that a public_id with a six-digit index still fits.
-MAX_NAMES = 106
+#: username + slug, so that a public_id with the highest index (16 digits) still fits.
+MAX_NAMES = 101
 
 _USERNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?", re.ASCII)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
 _VERSION = re.compile(r"v[0-9]+", re.ASCII)
-_IMAGE = re.compile(r"(?P<username>.+)_(?P<slug>[a-z0-9-]+)_image_(?P<index>[0-9]+)", re.ASCII)
+_IMAGE = re.compile(r"(?P<username>.+)_(?P<slug>[a-z0-9-]+)_image_(?P<index>[0-9]{1,16})", re.ASCII)
 
 
 class Unnameable(ValueError):
@@ -48,7 +50,7 @@ def slug(name: str) -> str:
     if not made:
         raise Unnameable("the character's name needs at least one Latin letter or digit")
     if _VERSION.fullmatch(made):
-        raise Unnameable(f"a character named {made!r} would be read as a version; add another word")
+        raise Unnameable("a character's name of 'v' and digits would be read as a version; add another word")
     return made
 
 
@@ -59,7 +61,7 @@ def check_username(username: str) -> str:
             "a username has letters, digits, '-' and '_' (ASCII) and begins and ends with a letter or digit"
         )
     if _VERSION.fullmatch(username):
-        raise Unnameable(f"a username like {username!r} would be read as a version")
+        raise Unnameable("a username of 'v' and digits would be read as a version")
     if 0 <= username.find("_") < 4:
         raise Unnameable(
             "a username needs four characters before its first '_', else it reads as a transformation"
@@ -92,7 +94,7 @@ def renumbered(name: str, index: int) -> str:
 def index_of(name: str) -> int | None:
     """The number in an image name or public_id, padded or not; None where there is none."""
     found = _IMAGE.fullmatch(name.rpartition("/")[2])
-    return int(found["index"]) if found and int(found["index"]) > 0 else None
+    return _number(found["index"]) if found else None
 
 
 def public_id(in_folder: str, name: str) -> str:
@@ -123,4 +125,9 @@ def parse_public_id(path: str) -> ImagePlace | None:
     parts, found = parse_folder(directory), _IMAGE.fullmatch(name)
     if parts is None or found is None or (found["username"], found["slug"]) != (parts[0], parts[2]):
         return None
-    return ImagePlace(*parts, int(found["index"])) if int(found["index"]) > 0 else None
+    index = _number(found["index"])
+    return None if index is None else ImagePlace(*parts, index)
+
+
+def _number(digits: str) -> int | None:
+    return index if 1 <= (index := int(digits)) <= MAX_INDEX else None
