@@ -78,7 +78,7 @@ class ImageReady(Picture):
 
 
 class ImageFailed(ImageEvent):
-    """renderer, uploader -> uploader, gateway: this image did not come to be, and why."""
+    """renderer, uploader, indexer -> uploader, gateway: this image did not come to be, and why."""
 
     stage: Literal["render", "store"]
     #: Stable, for programs; `detail` is a sentence for people.
