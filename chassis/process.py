@@ -1,0 +1,151 @@
+"""One process: services on a bus, loops beside the handlers, HTTP, and an end that loses nothing."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from chassis.web import Check, Readiness, serving, status_routes
+from contracts.transient import BackendStatus, ServiceStatus
+from messaging.bus import Bus, Subscription
+from messaging.errors import Outage
+
+log = structlog.get_logger("process")
+
+#: Runs beside the handlers until it is cancelled.
+Loop = Callable[[], Awaitable[None]]
+#: Seconds between two words about a process's state.
+STATUS_SECONDS = 5.0
+
+#: This process among its replicas, new at every start: the owner of its leases.
+INSTANCE = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def _no_backends() -> tuple[BackendStatus, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a composition root puts together."""
+
+    name: str
+    subscriptions: Sequence[Subscription[Any]] = ()
+    loops: Sequence[Loop] = ()
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    #: Given readiness, the application that is served at the process's port.
+    web: Callable[[Readiness], ASGIApp] | None = None
+    in_flight: Callable[[], int] = lambda: 0
+    backends: Callable[[], tuple[BackendStatus, ...]] = _no_backends
+
+
+async def run(
+    services: Sequence[Service],
+    bus: Bus,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    started: Callable[[str], None] | None = None,
+) -> None:
+    """Runs until `stop` is set, then: no longer ready, no more deliveries, loops cancelled, requests ended.
+
+    A loop that fails ends the process: what it held is found again by lease and redelivery.
+    """
+    checks = {
+        f"{service.name} {name}": check for service in services for name, check in service.checks.items()
+    }
+
+    async def flowing() -> str | None:
+        return bus.trouble()
+
+    readiness = Readiness({"bus": flowing, **checks})
+    async with AsyncExitStack() as stack:
+        for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
+            url = await stack.enter_async_context(serving(app, host, port))
+            if started:
+                started(url)
+        loops = [loop for service in services for loop in (*service.loops, _telling(service, readiness, bus))]
+        running = [asyncio.ensure_future(loop()) for loop in loops]
+        stack.push_async_callback(_cancel, running)
+        await stack.enter_async_context(
+            bus.consuming([subscription for service in services for subscription in service.subscriptions])
+        )
+        log.info("running", services=[service.name for service in services])
+        await _until(stop, running)
+        readiness.draining = True
+        log.info("stopping")
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; a second SIGINT ends the process as it would without us."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stopping() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping)
+    return stop
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """Repeats `work` for ever, with a rest between. What it raises is logged; the next round is the retry."""
+    while True:
+        try:
+            await work()
+        except Outage as why:
+            log.info("waits for a neighbour", loop=name, reason=str(why))
+        except Exception as error:  # a loop is a sweep: the next round finds what this one left
+            log.warning("round failed", loop=name, exc_info=error)
+        await asyncio.sleep(seconds)
+
+
+async def _until(stop: asyncio.Event, running: Sequence[asyncio.Future[Any]]) -> None:
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        for ended in done - {stopping}:
+            ended.result()
+            raise RuntimeError("a loop ended by itself")
+    finally:
+        stopping.cancel()
+
+
+async def _cancel(running: Sequence[asyncio.Future[Any]]) -> None:
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def _bare(readiness: Readiness) -> ASGIApp:
+    return Starlette(routes=status_routes(readiness))
+
+
+def _telling(service: Service, readiness: Readiness, bus: Bus) -> Loop:
+    async def tell() -> None:
+        troubles = await readiness.troubles()
+        await bus.publish(
+            ServiceStatus(
+                service=service.name,
+                instance=INSTANCE,
+                at=datetime.now(UTC),
+                ready=not troubles,
+                reason="; ".join(f"{name}: {why}" for name, why in troubles.items()) or None,
+                in_flight=service.in_flight(),
+                backends=service.backends(),
+            )
+        )
+
+    return lambda: every(STATUS_SECONDS, tell, f"{service.name} status")
