@@ -1,0 +1,54 @@
+"""The main function of one service on its own."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from pydantic import Field
+
+from chassis import logs
+from chassis.process import Service, run, stop_on_signals
+from chassis.settings import BadSettings, Settings, Url, read
+from messaging.bus import Bus
+from messaging.connect import CannotConnect, open_bus
+
+
+class ServiceSettings(Settings):
+    """What every service on a bus knows."""
+
+    bus_url: Url = Field(description="`amqp://user:password@host/vhost`; `memory:` inside one process")
+    bus_declare: bool = Field(
+        True, description="declare queues and exchanges; `false` where the service may only use them"
+    )
+    port: int = Field(8080, description="port of HTTP: the API at the gateway, health and metrics elsewhere")
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]) -> None:
+    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is missing or wrong."""
+    try:
+        settings = read(kind)
+        if settings.bus_url.get_secret_value().startswith("memory:"):
+            raise BadSettings(
+                "BUS_URL is memory:, which reaches nobody outside one process; set amqp://user:password@host/vhost, "
+                "or run the whole system with `python -m services`"
+            )
+        logs.configure(name, settings.log_level, settings.log_format)
+        asyncio.run(_serve(name, settings, opening))
+    except (BadSettings, CannotConnect) as why:
+        sys.exit(f"{name} does not start:\n{why}")
+
+
+async def _serve(
+    name: str, settings: S, opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]
+) -> None:
+    stop = stop_on_signals()
+    async with (
+        open_bus(settings.bus_url.get_secret_value(), name, declare=settings.bus_declare) as bus,
+        opening(settings, bus) as service,
+    ):
+        await run([service], bus, settings.host, settings.port, stop)
