@@ -120,6 +120,7 @@ class IndexTaken(Event):
 
     batch_id: BatchId
     ordinal: Ordinal
+    round: Round
     index: Index
     folder: str
     found: Found
@@ -133,6 +134,7 @@ class IndexReassigned(Event):
 
     batch_id: BatchId
     ordinal: Ordinal
+    round: Round
     folder: str
     old_index: Index
     new_index: Index
