@@ -76,6 +76,11 @@ class Message(Value):
 
 def _plainly(route: str, error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in problems[:5])
+    shown = "; ".join(f"{_place(p['loc'])}: {p['msg']}" for p in problems[:5])
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
     return f"not a {route}: {shown}{more}"
+
+
+def _place(parts: tuple[str | int, ...]) -> str:
+    # The keys of a map are the sender's own words, as long as he likes.
+    return ".".join(str(part)[:64] for part in parts) or "body"
