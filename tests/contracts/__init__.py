@@ -1,0 +1,1 @@
+"""What the messages, names and documents promise to everybody who sends, reads or keeps one."""
