@@ -1,0 +1,173 @@
+"""A Cloudinary account through its SDK: calls in threads of our own, answers judged by what came over the
+wire, errors in the words of a delivery."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Literal
+
+import cloudinary
+import urllib3
+from cloudinary import CERT_KWARGS, api, uploader, utils
+from cloudinary.api_client import call_api as admin
+from prometheus_client import Counter, Histogram
+from urllib3.exceptions import HTTPError
+
+from chassis.cloudinary_answers import NotFound, Refused, Unauthorized, judged
+from chassis.cloudinary_url import Credentials, credentials
+from messaging.errors import Outage
+
+FolderMode = Literal["fixed", "dynamic"]
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+
+CALLS = Counter("darkroom_cloudinary_calls", "Calls to Cloudinary by how they ended", ["call", "outcome"])
+SECONDS = Histogram("darkroom_cloudinary_seconds", "Time of a call to Cloudinary", ["call"])
+
+__all__ = ["Account", "FolderMode", "NotFound", "Refused", "Unauthorized", "open_account"]
+
+
+class Account:
+    """One product environment. Safe to use from every task of the loop it was opened in."""
+
+    def __init__(self, whose: Credentials, threads: ThreadPoolExecutor, wire: "_Wire") -> None:
+        self.cloud_name = whose.cloud_name
+        self._whose = whose
+        self._threads = threads
+        self._wire = wire
+        self._trouble: str | None = None
+        self._mode: FolderMode | None = None
+        self._asking = asyncio.Lock()
+
+    async def call(self, function: Callable[..., Any], *args: Any, **options: Any) -> dict[str, Any]:
+        """What `cloudinary.uploader.*` or `cloudinary.api.*` was answered: a JSON object of a 2xx answer.
+
+        Raises Outage where nothing can be said (no answer, an answer that isn't one, 5xx, a rate limit, a
+        refused account), NotFound, and Refused for what repeating won't change. A cancelled call may still be
+        carried out: its thread goes on.
+        """
+        work = partial(self._work, function, args, {**options, **_credentials(self._whose)})
+        outcome = "ok"
+        try:
+            with SECONDS.labels(function.__name__).time():
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except Outage as why:
+            self._trouble = str(why)
+            outcome = "unauthorized" if isinstance(why, Unauthorized) else "outage"
+            raise
+        except (NotFound, Refused) as why:
+            self._trouble = None
+            outcome = type(why).__name__.lower()
+            raise
+        finally:
+            CALLS.labels(function.__name__, outcome).inc()
+        self._trouble = None
+        return answer
+
+    async def folder_mode(self) -> FolderMode:
+        """`fixed` or `dynamic`, asked once. Raises as `call`."""
+        async with self._asking:
+            if self._mode is None:
+                answer = await self.call(api.config, settings=True)
+                mode = (answer.get("settings") or {}).get("folder_mode")
+                if mode not in ("fixed", "dynamic"):
+                    raise Outage("Cloudinary does not say which folder mode the account has")
+                self._mode = mode
+            return self._mode
+
+    async def trouble(self) -> str | None:
+        """Why the last call got no answer, None once one does. Asks nothing: calls that failed come again."""
+        return self._trouble
+
+    def _work(self, function: Callable[..., Any], args: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        self._wire.forget()
+        try:
+            function(*args, **options)
+        except (
+            Exception
+        ) as error:  # the SDK raises bare Exception too; what came over the wire is judged instead
+            if not self._wire.used:
+                raise  # nothing was sent: a call that the SDK itself refuses is our mistake
+            return judged(self._wire.answer, self._wire.broken or error, self._whose.hide)
+        return judged(self._wire.answer, self._wire.broken, self._whose.hide)
+
+
+@asynccontextmanager
+async def open_account(url: str, threads: int = 6) -> AsyncIterator[Account]:
+    """The account of a `cloudinary://key:secret@cloud` URL, with at most `threads` calls at a time.
+
+    Neither environment nor the SDK's global configuration matter, so several accounts live side by side. Must
+    be opened after a fork. Raises BadSettings, without the secret, where the URL is malformed.
+    """
+    whose = credentials(url)
+    pool = _connections(threads)
+    wire = _installed()
+    executor = ThreadPoolExecutor(threads, "cloudinary", wire.belong, (pool,))
+    try:
+        yield Account(whose, executor, wire)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        # Calls under way hold connections; they end by their own timeouts.
+        await asyncio.to_thread(executor.shutdown)
+        pool.clear()
+
+
+class _Wire(threading.local):
+    """Stands where the SDK keeps its only connection pool, which is too small and shared by all accounts:
+    each of our threads has the pool of its account here, and what its last request was answered."""
+
+    def __init__(self, otherwise: Any) -> None:
+        self._pool = otherwise
+        self.forget()
+
+    def belong(self, pool: Any) -> None:
+        self._pool = pool
+
+    def forget(self) -> None:
+        self.used = False
+        self.answer: urllib3.BaseHTTPResponse | None = None
+        self.broken: Exception | None = None
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        self.forget()
+        self.used = True
+        try:
+            self.answer = self._pool.request(*args, **options)
+        except (HTTPError, OSError) as error:
+            self.broken = error
+            raise
+        return self.answer
+
+
+def _installed() -> _Wire:
+    # Private names of the SDK, hence its pinned version.
+    if not isinstance(uploader._http, _Wire):
+        uploader._http = admin._http = _Wire(uploader._http)
+    wire: _Wire = uploader._http
+    return wire
+
+
+def _connections(threads: int) -> Any:
+    """Never retries by itself: it would repeat Admin calls four times, and an upload after a redirect."""
+    limits = {"connect": CONNECT_SECONDS, "read": READ_SECONDS}
+    options = {"maxsize": threads, "block": True, "retries": False, "timeout": urllib3.Timeout(**limits)}
+    return utils.get_http_connector(cloudinary.config(), {**CERT_KWARGS, **options})
+
+
+def _credentials(whose: Credentials) -> dict[str, Any]:
+    """Said with every call, down to what must not be taken from the SDK's global configuration."""
+    return {
+        "cloud_name": whose.cloud_name,
+        "api_key": whose.api_key,
+        "api_secret": whose.api_secret,
+        "upload_prefix": whose.upload_prefix,
+        "oauth_token": None,
+        "upload_preset": None,
+        "timeout": None,
+        "signature_algorithm": "sha256",
+        "signature_version": 2,
+    }
