@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.nodes.broker import Broker
 from tests.nodes.choice import private_postgres, private_rabbitmq
 from tests.nodes.machine import Owner
 from tests.nodes.node import run_apart
 from tests.nodes.postgres import OwnPostgres, Server
-from tests.nodes.rabbitmq import Broker, OwnRabbitmq
+from tests.nodes.rabbitmq import OwnRabbitmq
 from tests.nodes.shared import Run
 
 pytest_plugins = ["tests.no_skips"]

@@ -9,11 +9,12 @@ import secrets
 
 from testcontainers.core.container import DockerContainer
 
+from tests.nodes.broker import USER as RABBITMQ_USER
+from tests.nodes.broker import Broker
 from tests.nodes.machine import END_SECONDS, LOG_LINES, free_ports
 from tests.nodes.postgres import USER as POSTGRES_USER
 from tests.nodes.postgres import OwnPostgres, Server
-from tests.nodes.rabbitmq import USER as RABBITMQ_USER
-from tests.nodes.rabbitmq import Broker, OwnRabbitmq
+from tests.nodes.rabbitmq import OwnRabbitmq
 
 RABBITMQ_IMAGE = "rabbitmq:3.13-alpine"
 POSTGRES_IMAGE = "postgres:15-alpine"

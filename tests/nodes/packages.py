@@ -75,23 +75,23 @@ def _install(package: str) -> None:
         raise NodeUnavailableError(
             f"The tests need {package}: start Docker, or install it (Debian: apt-get install {package})"
         )
-    with _services_kept_down():
+    with services_kept_down():
         _run([apt, *LOCK_WAIT, "update", "-qq"])
         _run([apt, *LOCK_WAIT, "install", "-qq", "-y", "--no-install-recommends", package])
 
 
 @contextmanager
-def _services_kept_down() -> Iterator[None]:
+def services_kept_down(policy: Path = POLICY) -> Iterator[None]:
     """Packages may not start their default service meanwhile. A policy that is there already stays."""
-    if POLICY.exists() and POLICY.read_text() != POLICY_TEXT:
+    if policy.exists() and policy.read_text() != POLICY_TEXT:
         yield
         return
-    POLICY.write_text(POLICY_TEXT)
-    POLICY.chmod(0o755)
+    policy.write_text(POLICY_TEXT)
+    policy.chmod(0o755)
     try:
         yield
     finally:
-        POLICY.unlink()
+        policy.unlink()
 
 
 def _run(command: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A private RabbitMQ: the broker as tests talk to it, and the node that runs it.
+"""A private RabbitMQ node, and how to start it.
 
 It is told everything by RabbitMQ's own environment variables (`man rabbitmq-env.conf`), and so reads and
 writes nothing under /etc and /var.
@@ -6,23 +6,19 @@ writes nothing under /etc and /var.
 
 import asyncio
 import json
-import re
 import secrets
 import shutil
 import signal
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.nodes.broker import USER, Broker
 from tests.nodes.machine import LocalMachine, Machine, Owner, free_ports
 from tests.nodes.node import Node
 from tests.nodes.packages import NodeUnavailableError, rabbitmq_programs
 from tests.nodes.warden import Ward
 
 READY_SECONDS = 90.0
-CONTROL_SECONDS = 20.0
 MEMORY_LIMIT_BYTES = 2_000_000_000
-USER = "darkroom"
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 METHOD_FRAME = b"\x01"
 
@@ -35,69 +31,8 @@ log.console = true
 log.console.level = warning
 """
 LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
-# A quorum queue's own statistics are seconds old; its leader is asked instead.
-QUEUES = """
-[[binary_to_list(element(4, amqqueue:get_name(Queue))),
-  case amqqueue:get_type(Queue) of
-    rabbit_quorum_queue ->
-      Total = fun rabbit_fifo:query_messages_total/1,
-      {ok, {_, Count}, _} = ra:leader_query(amqqueue:get_pid(Queue), Total),
-      Count;
-    _ -> proplists:get_value(messages, rabbit_amqqueue:info(Queue, [messages]))
-  end] || Queue <- rabbit_amqqueue:list(<<"VHOST">>)]"""
 # epmd as a child: left to itself, Erlang starts one as a daemon that outlives the node.
 COMMAND = 'epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" & exec "$0"'
-
-
-@dataclass(frozen=True)
-class Broker:
-    """A running RabbitMQ. `control` is a command that evaluates the Erlang expression it reads."""
-
-    port: int
-    password: str
-    control: list[str]
-    environment: dict[str, str]
-
-    def url(self, vhost: str) -> str:
-        return f"amqp://{USER}:{self.password}@127.0.0.1:{self.port}/{vhost}"
-
-    def create_vhost(self) -> str:
-        """A new, empty vhost's name; about 15 ms."""
-        vhost = f"test-{secrets.token_hex(6)}"
-        name, user, every = f'<<"{vhost}">>', f'<<"{USER}">>', '<<".*">>'
-        allow = (
-            f"rabbit_auth_backend_internal:set_permissions({user}, {name}, {every}, {every}, {every}, {user})"
-        )
-        self.evaluate(f"ok = rabbit_vhost:add({name}, {user}), ok = {allow}")
-        return vhost
-
-    def drop_vhost(self, vhost: str) -> None:
-        """Also closes the connections to it."""
-        self.evaluate(f'_ = rabbit_vhost:delete(<<"{vhost}">>, <<"{USER}">>), ok')
-
-    def queues(self, vhost: str) -> dict[str, int]:
-        """Each queue's name, with how many messages are in it now: ready, or delivered and not acknowledged."""
-        found: dict[str, int] = dict(json.loads(self.evaluate(QUEUES.replace("VHOST", vhost))))
-        return found
-
-    def evaluate(self, expression: str) -> str:
-        """What the expression gives, as Erlang prints it."""
-        done = subprocess.run(
-            self.control,
-            check=False,
-            input=f"{expression}.\n",
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=CONTROL_SECONDS,
-        )
-        said = done.stdout.strip()
-        if done.returncode or said.startswith(("{error,", "{'EXIT',")):
-            raise NodeUnavailableError(
-                f"RabbitMQ would not evaluate {expression}: {said} {done.stderr.strip()}"
-            )
-        inside = re.fullmatch(r"\{ok, (.*)\}", said, re.DOTALL)
-        return inside[1] if inside else said
 
 
 class OwnRabbitmq(Node):
@@ -113,7 +48,7 @@ class OwnRabbitmq(Node):
         return self.broker.url("%2F")
 
     async def kill(self) -> None:
-        """Ends it with SIGKILL, after what it knows of new queues is on disk.
+        """Ends it with SIGKILL, once what it knows of new queues is on disk. A frozen one has to be resumed first.
 
         RabbitMQ 3.10 writes its registry of quorum queues up to half a second late (ra's `ra_directory`, a
         DETS table with auto_save 500): a queue declared just before a kill would be unusable afterwards.

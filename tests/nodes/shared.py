@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.nodes.broker import Broker
 from tests.nodes.choice import private_postgres, private_rabbitmq
 from tests.nodes.machine import END_SECONDS, Owner
 from tests.nodes.node import Node, run_apart
 from tests.nodes.packages import NodeUnavailableError
 from tests.nodes.postgres import Server
-from tests.nodes.rabbitmq import Broker
 
 Record = dict[str, Any]
 

@@ -11,11 +11,12 @@ import pytest
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
+from tests.nodes.broker import Broker
 from tests.nodes.machine import LocalMachine, free_ports
 from tests.nodes.node import Node
 from tests.nodes.packages import NodeUnavailableError
 from tests.nodes.postgres import OwnPostgres, Server
-from tests.nodes.rabbitmq import Broker, OwnRabbitmq
+from tests.nodes.rabbitmq import OwnRabbitmq
 from tests.nodes.waiting import wait_until
 from tests.nodes.warden import Ward, descendants
 
