@@ -35,6 +35,7 @@ MAX_FILE, MAX_FUNCTION = 300, 60
 CATCHES_ALL = {
     "messaging/consumer.py": "the one place where a bug in a handler becomes an attempt",
     "messaging/memory.py": "a failed settling must not end the reader of a queue",
+    "chassis/cloudinary_account.py": "the SDK raises bare Exception; what came over the wire is judged instead",
     "chassis/process.py": "a round of a sweep that fails is followed by the next one",
     "sandbox/comfyui/execution.py": "as in the real server, whatever a node raises ends its prompt alone",
 }
@@ -80,16 +81,18 @@ def test_importing_reads_no_environment_and_opens_no_socket(package: str) -> Non
 
 
 def test_whatever_comes_is_caught_only_in_places_with_a_stated_reason() -> None:
-    found = {source.named(path): source.catches_all(source.parse(path)) for path in source.files()}
-    catching = Counter({path: len(lines) for path, lines in found.items() if lines})
-    assert catching == Counter(CATCHES_ALL.keys())
-    for path in catching:
-        for number in found[path]:
-            line = (source.ROOT / path).read_text().splitlines()[number - 1]
-            reason = line.partition("#")[2].partition("BLE001")
-            assert len((reason[2] or reason[0]).split()) > 3, (
-                f"{path}:{number} catches all and says no reason"
-            )
+    caught = [
+        (source.named(path), line)
+        for path in source.files()
+        for line in source.catches_all(source.parse(path))
+    ]
+    listed = [path for path in CATCHES_ALL if (source.ROOT / path).exists()]
+    assert Counter(path for path, _ in caught) == Counter(listed)
+    for path, line in caught:
+        # A tuple puts the comment up to two lines below the word `except`.
+        head = "\n".join((source.ROOT / path).read_text().splitlines()[line - 1 : line + 2])
+        reason = head.partition("#")[2].partition("\n")[0].rpartition("BLE001")[2]
+        assert len(reason.split()) > 3, f"{path}:{line} catches all and says no reason"
 
 
 def test_no_function_and_no_file_is_longer_than_one_can_hold_in_mind() -> None:
