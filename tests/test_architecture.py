@@ -35,7 +35,7 @@ MAX_FILE, MAX_FUNCTION = 300, 60
 CATCHES_ALL = {
     "messaging/consumer.py": "the one place where a bug in a handler becomes an attempt",
     "messaging/memory.py": "a failed settling must not end the reader of a queue",
-    "chassis/cloudinary_account.py": "the SDK raises bare Exception; what came over the wire is judged instead",
+    "chassis/cloudinary_account.py": "the SDK raises bare Exception; what came over the wire is judged",
     "chassis/process.py": "a round of a sweep that fails is followed by the next one",
     "sandbox/comfyui/execution.py": "as in the real server, whatever a node raises ends its prompt alone",
 }
