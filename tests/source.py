@@ -119,11 +119,11 @@ def _deeds(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def unwelcome(tree: ast.Module, package: str) -> list[str]:
     """What these handlers import beside contracts, the errors of a delivery, their own domain and ports."""
     service = ".".join(package.split(".")[:2])
-    own = (f"{service}.domain", f"{service}.ports")
+    own = (f"{service}.domain.", f"{service}.ports.")
 
     def welcome(name: str) -> bool:
         origin = name.rpartition(".")[0]
-        ours = name.startswith("contracts.") or name in own or origin in own
+        ours = name.startswith("contracts.") or f"{name}.".startswith(own)
         return ours or name in HANDLERS_IMPORT | DELIVERY_ERRORS or origin in HANDLERS_IMPORT
 
     return [name for name in imports(tree, package) if not welcome(name)]
