@@ -50,7 +50,7 @@ class Broker:
         self.evaluate(f'_ = rabbit_vhost:delete(<<"{vhost}">>, <<"{USER}">>), ok')
 
     def queues(self, vhost: str) -> dict[str, int]:
-        """Each queue's name, with how many messages it holds now: ready, or delivered and not acknowledged."""
+        """Each queue's name, with how many messages it holds: ready, or delivered and not acknowledged."""
         found: dict[str, int] = dict(json.loads(self.evaluate(QUEUES.replace("VHOST", vhost))))
         return found
 

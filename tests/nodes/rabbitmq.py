@@ -33,6 +33,8 @@ log.console.level = warning
 LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
 # epmd as a child: left to itself, Erlang starts one as a daemon that outlives the node.
 COMMAND = 'epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" & exec "$0"'
+# A caller needs a name of its own: of two with the same name the second is refused.
+CONTROL = 'exec "$0" -c "$1" -n "$2" -h "caller$$" -e'
 
 
 class OwnRabbitmq(Node):
@@ -48,7 +50,7 @@ class OwnRabbitmq(Node):
         return self.broker.url("%2F")
 
     async def kill(self) -> None:
-        """Ends it with SIGKILL, once what it knows of new queues is on disk. A frozen one has to be resumed first.
+        """Ends it with SIGKILL, once what it knows of new queues is on disk. Resume a frozen one first.
 
         RabbitMQ 3.10 writes its registry of quorum queues up to half a second late (ra's `ra_directory`, a
         DETS table with auto_save 500): a queue declared just before a kill would be unusable afterwards.
@@ -91,13 +93,9 @@ def local_rabbitmq(folder: Path, owner: Owner) -> OwnRabbitmq:
     name = f"darkroom{port}@localhost"
     environment = _environment(folder, name, (port, distribution, epmd), cookie)
     _write_settings(folder, password)
-    ward = Ward(
-        ["/bin/sh", "-c", COMMAND, str(programs / "rabbitmq-server")],
-        str(folder),
-        owner.pid,
-        str(owner.folder),
-    )
-    control = [_erl_call(), "-c", cookie, "-n", name, "-e"]
+    command = ["/bin/sh", "-c", COMMAND, str(programs / "rabbitmq-server")]
+    ward = Ward(command, str(folder), owner.pid, str(owner.folder))
+    control = ["/bin/sh", "-c", CONTROL, _erl_call(), cookie, name]
     machine = LocalMachine(ward, environment, signal.SIGTERM)
     return OwnRabbitmq(Broker(port, password, control, environment), machine)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aio_pika
@@ -86,6 +87,12 @@ def test_a_dropped_vhost_takes_its_queues_along(rabbitmq_node: Broker) -> None:
     rabbitmq_node.drop_vhost(vhost)
     with pytest.raises(NodeUnavailableError, match="would not evaluate"):
         rabbitmq_node.evaluate(f'true = rabbit_vhost:exists(<<"{vhost}">>)')
+
+
+def test_many_workers_may_ask_the_broker_at_once(rabbitmq_node: Broker) -> None:
+    with ThreadPoolExecutor(8) as workers:
+        answers = workers.map(rabbitmq_node.evaluate, [f"timer:sleep(50), {number}" for number in range(16)])
+    assert list(answers) == [str(number) for number in range(16)]
 
 
 async def test_two_databases_share_nothing(postgres_node: Server, postgres_url: str) -> None:
