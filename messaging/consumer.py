@@ -21,6 +21,11 @@ log = structlog.get_logger("messaging")
 DELIVERIES = Counter("darkroom_deliveries", "Deliveries by how they ended", ["queue", "outcome"])
 HANDLING = Histogram("darkroom_handling_seconds", "Time in a handler", ["queue"])
 
+#: Seconds that running handlers have to end when consumption stops.
+PATIENCE = 10.0
+#: Transient messages that wait for one listener before the oldest is dropped.
+HINTS = 1000
+
 
 @dataclass(frozen=True)
 class Done:
@@ -76,6 +81,16 @@ async def settle(subscription: Subscription[Any], envelope: Envelope, returns: i
             return result
         DELIVERIES.labels(queue, "done").inc()
         return Done(message, result)
+
+
+async def afterwards(subscription: Subscription[M], message: M) -> None:
+    """What the subscription does once its delivery is acknowledged. Never fails."""
+    if subscription.then is None:
+        return
+    try:
+        await subscription.then(message)
+    except Exception as error:  # the delivery is settled: a sweep does what was left
+        log.warning("left for the sweep", queue=subscription.queue.name, exc_info=error)
 
 
 async def _try(handling: Awaitable[Sequence[Message]], attempts: int) -> Sequence[Message] | Outcome:

@@ -7,22 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import structlog
-
 from contracts.message import Kind, Message
 from contracts.topology import QUEUES, Queue
 from messaging.bus import Subscription
-from messaging.consumer import Buried, Done, Verdict, settle
+from messaging.consumer import HINTS, PATIENCE, Buried, Done, Verdict, afterwards, settle
 from messaging.envelope import Envelope, now
 from messaging.policy import Pause
 from messaging.rest import Rest
-
-log = structlog.get_logger("messaging")
-
-#: Seconds that running handlers have to end when consumption stops.
-PATIENCE = 10.0
-#: Transient messages that wait for one listener before the oldest is dropped.
-HINTS = 1000
 
 
 class MemoryBus:
@@ -102,7 +93,9 @@ class MemoryBus:
         match verdict:
             case Done(message, said):
                 await self._say(said, envelope)
-                await self._afterwards(subscription, message)
+                await afterwards(subscription, message)
+            case _ if subscription.message.kind is Kind.TRANSIENT:
+                return  # a hint is not asked again
             case Buried(dead, said):
                 await self._say(said, envelope)
                 letter = envelope.returned(dead.attempts, dead.reason, now())
@@ -110,14 +103,6 @@ class MemoryBus:
             case _:
                 copy = envelope.returned(verdict.attempts, verdict.reason, now())
                 self._return_later(subscription.queue, copy, verdict.wait.seconds)
-
-    async def _afterwards(self, subscription: Subscription[Any], message: Message) -> None:
-        if subscription.then is None:
-            return
-        try:
-            await subscription.then(message)
-        except Exception as error:  # the delivery is settled: a sweep does what was left
-            log.warning("left for the sweep", queue=subscription.queue.name, exc_info=error)
 
     def _return_later(self, queue: Queue, envelope: Envelope, seconds: float) -> None:
         def arrive() -> None:

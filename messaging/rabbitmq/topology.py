@@ -1,0 +1,158 @@
+"""The contracts' topology on a broker: declared whole, or looked at without changing anything."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
+
+from contracts.message import Message
+from contracts.topology import (
+    EXCHANGE,
+    QUEUES,
+    WAITS,
+    Arguments,
+    Queue,
+    Wait,
+    dead_arguments,
+    wait_arguments,
+    work_arguments,
+)
+from messaging.consumer import HINTS
+from messaging.rabbitmq.border import TopologyMismatch, border
+from messaging.rabbitmq.link import TIMEOUT, own_channel
+
+# A classic queue: its hints are not worth a disk, and the oldest of too many are dropped.
+_OF_HINTS: Arguments = {"x-queue-type": "classic", "x-max-length": HINTS, "x-overflow": "drop-head"}
+
+
+async def declare(connection: AbstractConnection) -> None:
+    """Raises TopologyMismatch where the broker has something else by one of our names, or the user may not
+    declare, and Outage."""
+    with border("declaring the topology"):
+        async with own_channel(connection) as channel:
+            await _declare_exchange(channel, EXCHANGE, ExchangeType.TOPIC)
+            for queue in QUEUES:
+                await _declare_work(channel, queue)
+            for wait in WAITS:
+                await _declare_wait(channel, wait)
+
+
+async def declare_queue(connection: AbstractConnection, queue: Queue) -> None:
+    """One queue with its dead letters, for a consumer that found it gone. Raises as `declare`."""
+    with border(f"declaring {queue.name}"):
+        async with own_channel(connection) as channel:
+            await _declare_work(channel, queue)
+
+
+async def declare_listener(channel: AbstractChannel, message: type[Message]) -> str:
+    """The name of a queue for this process alone, which goes with the channel's connection."""
+    queue = await channel.declare_queue(
+        "", exclusive=True, auto_delete=True, arguments={**_OF_HINTS}, timeout=TIMEOUT
+    )
+    await queue.bind(EXCHANGE, message.route(), timeout=TIMEOUT)
+    return queue.name
+
+
+async def check(connection: AbstractConnection) -> None:
+    """Raises TopologyMismatch that names whatever is missing, and Outage. What this user may not look at
+    counts as there."""
+    exchanges = (EXCHANGE, *(wait.name for wait in WAITS))
+    queues = [name for queue in QUEUES for name in (queue.name, queue.dead)]
+    with border("checking the topology"):
+        seen = await _look(connection, exchanges, _exchange_is_there)
+        missing = [f"exchange {name}" for name, size in seen.items() if size is None]
+        seen = await _look(connection, [*queues, *(wait.name for wait in WAITS)], _queue_size)
+        missing += [f"queue {name}" for name, size in seen.items() if size is None]
+    if missing:
+        raise TopologyMismatch(
+            f"the broker has no {', no '.join(missing)}; declare the topology (`darkroom topology apply`) "
+            "or let the services declare it"
+        )
+
+
+async def dead_letters(connection: AbstractConnection) -> Mapping[str, int]:
+    """Queue name -> messages in its dead-letter queue, where there are any. Raises Outage."""
+    with border("counting dead letters"):
+        sizes = await _look(connection, [queue.dead for queue in QUEUES], _queue_size)
+    return {queue.name: size for queue in QUEUES if (size := sizes.get(queue.dead))}
+
+
+async def _declare_work(channel: AbstractChannel, queue: Queue) -> None:
+    await _declare_queue(channel, queue.dead, dead_arguments())
+    await _declare_queue(channel, queue.name, work_arguments(queue))
+    # Every version: one that is not known here becomes a dead letter with a reason.
+    await _bind(channel, queue.name, EXCHANGE, f"{queue.message.__name__}.*")
+
+
+async def _declare_wait(channel: AbstractChannel, wait: Wait) -> None:
+    await _declare_exchange(channel, wait.name, ExchangeType.FANOUT)
+    await _declare_queue(channel, wait.name, wait_arguments(wait))
+    await _bind(channel, wait.name, wait.name, "")
+
+
+async def _declare_exchange(channel: AbstractChannel, name: str, kind: ExchangeType) -> None:
+    with _naming(f"exchange {name}"):
+        await channel.declare_exchange(name, kind, durable=True, timeout=TIMEOUT)
+
+
+async def _declare_queue(channel: AbstractChannel, name: str, arguments: Arguments) -> None:
+    with _naming(f"queue {name}"):
+        await channel.declare_queue(name, durable=True, arguments={**arguments}, timeout=TIMEOUT)
+
+
+async def _bind(channel: AbstractChannel, queue: str, exchange: str, key: str) -> None:
+    with _naming(f"the binding of queue {queue}"):
+        # Not by declaring once more: whoever may bind need not be allowed to declare.
+        underlay = await channel.get_underlay_channel()
+        await underlay.queue_bind(queue, exchange, key, timeout=TIMEOUT)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ChannelPreconditionFailed as error:
+        raise TopologyMismatch(
+            f"the broker has another {what}: {error}; delete the old one once it is empty"
+        ) from error
+    except ChannelAccessRefused as error:
+        raise TopologyMismatch(
+            f"this user may not declare {what}: {error}; "
+            "declare the topology as another user and let the services only check it"
+        ) from error
+
+
+async def _look(
+    connection: AbstractConnection,
+    names: Sequence[str],
+    size: Callable[[AbstractChannel, str], Awaitable[int]],
+) -> dict[str, int | None]:
+    """Name -> its size, None where it does not exist; without those that this user may not look at."""
+    seen: dict[str, int | None] = {}
+    left = list(reversed(names))
+    while left:
+        # Whatever is missing costs a channel.
+        async with own_channel(connection) as channel:
+            while left and not channel.is_closed:
+                name = left.pop()
+                try:
+                    seen[name] = await size(channel, name)
+                except ChannelNotFoundEntity:
+                    seen[name] = None
+                    break
+                except ChannelAccessRefused:
+                    break
+    return seen
+
+
+async def _exchange_is_there(channel: AbstractChannel, name: str) -> int:
+    await channel.declare_exchange(name, passive=True, timeout=TIMEOUT)
+    return 0
+
+
+async def _queue_size(channel: AbstractChannel, name: str) -> int:
+    queue = await channel.declare_queue(name, passive=True, timeout=TIMEOUT)
+    return queue.declaration_result.message_count or 0

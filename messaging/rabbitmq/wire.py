@@ -1,0 +1,59 @@
+"""An envelope as AMQP writes it: properties, headers, and the route that must survive the wait queues."""
+
+from collections.abc import Mapping
+
+import aio_pika
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+from contracts.message import Message
+from messaging.bus import Subscription
+from messaging.envelope import CONTENT_TYPE, Envelope
+
+#: How often a quorum queue got the message back without an answer.
+RETURNS = "x-delivery-count"
+
+
+def outgoing(envelope: Envelope, keep: bool, extra: Mapping[str, str] | None = None) -> aio_pika.Message:
+    """`keep` makes it survive a restart of the broker. The library's own default does not."""
+    mode = aio_pika.DeliveryMode.PERSISTENT if keep else aio_pika.DeliveryMode.NOT_PERSISTENT
+    return aio_pika.Message(
+        envelope.body,
+        headers={**envelope.headers(), **(extra or {})},
+        content_type=CONTENT_TYPE,
+        delivery_mode=mode,
+        correlation_id=envelope.correlation_id,
+        message_id=envelope.message_id,
+        timestamp=envelope.sent_at,
+        type=envelope.route,
+        app_id=envelope.app_id,
+    )
+
+
+def incoming(subscription: Subscription[Message], delivered: DeliveredMessage) -> Envelope:
+    properties = delivered.header.properties
+    return Envelope.read(
+        _route(subscription, delivered),
+        delivered.body,
+        properties.headers or {},
+        correlation_id=properties.correlation_id,
+        app_id=properties.app_id,
+        sent_at=properties.timestamp,
+    )
+
+
+def returns(delivered: DeliveredMessage) -> int:
+    """A first delivery has no count of the broker's; what stands there then came with the message."""
+    counted = (delivered.header.properties.headers or {}).get(RETURNS)
+    delivery = delivered.delivery
+    again = isinstance(delivery, Basic.Deliver) and bool(delivery.redelivered)
+    return counted if again and isinstance(counted, int) else 0
+
+
+def _route(subscription: Subscription[Message], delivered: DeliveredMessage) -> str:
+    """Through an exchange the routing key is the route. Out of a wait queue, or put into the queue by hand,
+    it is the queue's name: our copies then say the route in `type`, a plain client means the queue's own."""
+    delivery = delivered.delivery
+    if isinstance(delivery, Basic.Deliver) and delivery.exchange:
+        return delivery.routing_key or ""
+    return delivered.header.properties.message_type or subscription.message.route()
