@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from sandbox.cloudinary.account import account_routes
 from sandbox.cloudinary.control import control_routes
@@ -40,15 +41,20 @@ def cloudinary(settings: CloudinarySettings, now: Callable[[], float] = time.tim
             *resource_routes(environment),
             *deletion_routes(environment),
             *account_routes(environment),
+            Route("/v1_1/{rest:path}", _unknown_call, methods=["GET", "POST", "PUT", "DELETE"]),
             *delivery_routes(environment),
         ],
         middleware=[
             Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
         ],
-        exception_handlers={HTTPException: _no_such_call},
+        exception_handlers={HTTPException: _refused},
     )
 
 
-async def _no_such_call(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
+async def _unknown_call(_: Request) -> Response:
+    raise HTTPException(404)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
     return Refusal(status, f"Unknown call {request.method} {request.url.path}").response()

@@ -23,7 +23,9 @@ def control_routes(environment: ProductEnvironment) -> list[Route]:
         try:
             rules = _RULES.validate_json(body if body.startswith(b"[") else b"[%b]" % body)
         except ValidationError as error:
-            return JSONResponse({"errors": error.errors(include_url=False, include_context=False)}, 422)
+            return JSONResponse(
+                {"errors": error.errors(include_url=False, include_context=False, include_input=False)}, 422
+            )
         environment.faults.install(rules)
         return await _installed(environment, 201)
 

@@ -1,6 +1,5 @@
 """The Admin API's deletions: by public ids, by prefix, by tag, or everything of one kind."""
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.routing import Route
@@ -50,7 +49,7 @@ async def _delete_named(environment: ProductEnvironment, call: Call, public_ids:
         gone = {one: environment.store.destroy(call.address(one)) for one in public_ids}
         return {one: "deleted" if deleted else "not_found" for one, deleted in gone.items()}
 
-    return _answer(await asyncio.to_thread(delete), None)
+    return _answer(await environment.in_thread(delete), None)
 
 
 async def _delete_where(
@@ -67,7 +66,7 @@ async def _delete_where(
         gone = {asset.public_id: environment.store.destroy(asset.address) for asset in page.assets}
         return _answer(dict.fromkeys(gone, "deleted"), page.next_cursor)
 
-    return await asyncio.to_thread(delete)
+    return await environment.in_thread(delete)
 
 
 def _answer(deleted: dict[str, str], next_cursor: str | None) -> Answer:

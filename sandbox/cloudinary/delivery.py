@@ -1,6 +1,5 @@
 """Serves assets as the CDN does: originals, thumbnails, other formats, with headers for caches."""
 
-import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -71,7 +70,7 @@ class _Delivery:
         key = (f"{asset.blob}.{asset.content.etag}", asked.transformation, target)
         data = self._derived.get(key)
         if data is None:
-            data = await asyncio.to_thread(_bytes_of, environment, asset, steps, target)
+            data = await environment.in_thread(_bytes_of, environment, asset, steps, target)
             if steps or target != asset.content.format:
                 self._keep(key, data)
         return Response(data, headers=headers, media_type=_media_type(target))
@@ -128,7 +127,7 @@ def _headers(asset: Asset, asked: DeliveryPath, target: str) -> dict[str, str]:
         "Cache-Control": f"{_CACHE}, immutable" if asked.version is not None else _CACHE,
         "Last-Modified": formatdate(asset.uploaded_at, usegmt=True),
         "Timing-Allow-Origin": "*",
-        "Vary": "Accept" if "f_auto" in derived else "Accept-Encoding",
+        **({"Vary": "Accept"} if "f_auto" in derived else {}),
         "X-Content-Type-Options": "nosniff",
     }
 

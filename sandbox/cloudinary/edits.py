@@ -1,6 +1,5 @@
 """The Upload API's calls about assets that are there: destroy, rename, explicit, tags, context."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,7 +20,7 @@ _MAX_PUBLIC_IDS = 1000
 
 async def destroy(environment: ProductEnvironment, call: Call) -> Answer:
     address = call.address(call.required("public_id"))
-    gone = await asyncio.to_thread(environment.store.destroy, address)
+    gone = await environment.in_thread(environment.store.destroy, address)
     return {"result": "ok" if gone else "not found"}
 
 
@@ -31,7 +30,7 @@ async def rename(environment: ProductEnvironment, call: Call) -> Answer:
     target = source._replace(public_id=wanted, type=call.text("to_type") or source.type)
     overwrite = flag(call.text("overwrite"))
     try:
-        moved = await asyncio.to_thread(environment.store.rename, source, target, overwrite=overwrite)
+        moved = await environment.in_thread(environment.store.rename, source, target, overwrite=overwrite)
     except AddressTaken:
         raise Refusal(400, f"to_public_id ({wanted}) already exists") from None
     return _uploaded(environment, call, moved, source.public_id)
@@ -42,7 +41,7 @@ async def explicit(environment: ProductEnvironment, call: Call) -> Answer:
     call.required("type")
     address = call.address(call.required("public_id"))
     change = described_anew(call, environment.settings.folder_mode)
-    asset = await asyncio.to_thread(environment.store.describe, address, change)
+    asset = await environment.in_thread(environment.store.describe, address, change)
     return _uploaded(environment, call, asset, address.public_id)
 
 
@@ -96,7 +95,7 @@ async def _change_all(environment: ProductEnvironment, call: Call, changes: dict
         found = (environment.store.describe(call.address(public_id), change) for public_id in public_ids)
         return [asset.public_id for asset in found if asset]
 
-    return {"public_ids": await asyncio.to_thread(change_each)}
+    return {"public_ids": await environment.in_thread(change_each)}
 
 
 def _uploaded(environment: ProductEnvironment, call: Call, asset: Asset | None, public_id: str) -> Answer:

@@ -1,6 +1,5 @@
 """The Admin API about assets: single ones, listings, changes, deletions."""
 
-import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -53,7 +52,9 @@ async def _by_asset_id(environment: ProductEnvironment, call: Call) -> Answer:
 async def _update(environment: ProductEnvironment, call: Call) -> Answer:
     change = described_anew(call, environment.settings.folder_mode)
     address = call.address(call.path["public_id"])
-    return _detailed(environment, call, await asyncio.to_thread(environment.store.describe, address, change))
+    return _detailed(
+        environment, call, await environment.in_thread(environment.store.describe, address, change)
+    )
 
 
 async def _resources(environment: ProductEnvironment, call: Call) -> Answer:

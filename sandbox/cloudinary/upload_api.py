@@ -58,6 +58,13 @@ def _signed(environment: ProductEnvironment, call: Call) -> Mapping[str, str]:
     stale = staleness(int(call.text("timestamp")), environment.now())
     if stale:
         raise Refusal(400, stale)
+    _only_what_is_set_up(call)
+    return {}
+
+
+def _only_what_is_set_up(call: Call) -> None:
+    """This account has no upload presets and no structured metadata fields, so using them is refused."""
     if call.text("upload_preset"):
         raise Refusal(400, "Upload preset not found")
-    return {}
+    if call.text("metadata"):
+        raise Refusal(400, "Metadata fields are not defined in this product environment")
