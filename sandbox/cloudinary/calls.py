@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.cloudinary.asset import Address
@@ -81,6 +81,9 @@ class Operation:
             call = await self.read(environment, self.name, request)
         except Refusal as refusal:
             return refusal.response()
+        except ClientDisconnect:
+            # Clients killed in the middle of an upload are what this stand-in is for; nobody hears this.
+            return Response(status_code=499)
         environment.stats.calls[self.name] += 1
         rule = environment.faults.take(self.name, call.public_ids)
         if rule:

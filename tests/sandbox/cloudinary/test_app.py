@@ -84,3 +84,18 @@ async def test_an_unknown_path_is_404_whatever_the_method(tmp_path: Path) -> Non
         elsewhere = await account.http.get("/favicon.ico")
     assert [answer.status_code for answer in (*answers, elsewhere)] == [404] * 4
     assert answers[0].headers["x-cld-error"] == "Unknown call GET /v1_1/darkroom/triggers"
+
+
+async def test_a_client_that_dies_in_the_middle_of_an_upload_leaves_neither_asset_nor_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with account_at(tmp_path) as account:
+        _, writer = await asyncio.open_connection(*account.base.removeprefix("http://").split(":"))
+        writer.write(
+            b"POST /v1_1/darkroom/image/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nhalf"
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert await account.assets() == []
+    assert "Exception" not in caplog.text
