@@ -1,0 +1,1 @@
+"""The indexer's ports on a database and on Cloudinary."""

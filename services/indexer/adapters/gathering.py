@@ -1,0 +1,77 @@
+"""Work that concurrent callers share: one commit for many wishes, one answer for equal questions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+W = TypeVar("W")
+A = TypeVar("A")
+
+
+class Gathering(Generic[W, A]):
+    """While one commit is under way, the wishes that arrive gather for the next; nobody waits for a timer.
+
+    `commit` is called with at most `most` wishes, one call at a time, and answers each in its place. What it
+    raises, every wish of that group gets. A caller that is cancelled leaves its wish in the group.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[W]], Awaitable[Sequence[A]]], most: int) -> None:
+        self._commit = commit
+        self._most = most
+        self._open: list[W] = []
+        self._last: asyncio.Task[Sequence[A]] | None = None
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, wish: W) -> A:
+        if not self._open or len(self._open) >= self._most:
+            self._open = []
+            self._last = asyncio.create_task(self._run(self._open, self._last))
+            self._running.add(self._last)
+            self._last.add_done_callback(self._running.discard)
+        assert self._last is not None
+        place = len(self._open)
+        self._open.append(wish)
+        answers = await asyncio.shield(self._last)
+        return answers[place]
+
+    async def aclose(self) -> None:
+        """Cancels what is under way; to be called when nobody waits any more."""
+        await _end(self._running)
+
+    async def _run(self, group: list[W], before: asyncio.Task[Sequence[A]] | None) -> Sequence[A]:
+        if before is not None:
+            await asyncio.wait([before])
+        if self._open is group:
+            self._open = []
+        return await self._commit(group)
+
+
+class Shared(Generic[A]):
+    """Callers that ask for the same key while `ask` is under way get its one answer, or its one error."""
+
+    def __init__(self, ask: Callable[[str], Awaitable[A]]) -> None:
+        self._ask = ask
+        self._asking: dict[str, asyncio.Task[A]] = {}
+
+    async def __call__(self, key: str) -> A:
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.create_task(self._run(key))
+        return await asyncio.shield(asking)
+
+    async def aclose(self) -> None:
+        """Cancels what is under way; to be called when nobody waits any more."""
+        await _end(self._asking.values())
+
+    async def _run(self, key: str) -> A:
+        try:
+            return await self._ask(key)
+        finally:
+            del self._asking[key]
+
+
+async def _end(tasks: Any) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

@@ -1,0 +1,77 @@
+"""Work shared by concurrent callers."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import pytest
+
+from services.indexer.adapters.gathering import Gathering, Shared
+
+
+class Commits:
+    """Commits that take until they are let go."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Semaphore(0)
+
+    async def __call__(self, wishes: Sequence[int]) -> Sequence[int]:
+        self.groups.append(list(wishes))
+        self.begun.set()
+        await self.may_end.acquire()
+        if -1 in wishes:
+            raise ValueError("this group fails")
+        return [wish * 10 for wish in wishes]
+
+
+async def test_whoever_comes_while_a_commit_is_under_way_gathers_for_the_next() -> None:
+    commits = Commits()
+    async with aclosing(Gathering(commits, 3)) as gathering:
+        first = asyncio.create_task(gathering(1))
+        await commits.begun.wait()
+        others = [asyncio.create_task(gathering(n)) for n in range(2, 7)]
+        await asyncio.sleep(0)
+        for _ in range(3):
+            commits.may_end.release()
+        assert await asyncio.gather(first, *others) == [10, 20, 30, 40, 50, 60]
+    assert commits.groups == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_a_commit_that_fails_concerns_its_own_group_alone() -> None:
+    commits = Commits()
+    commits.may_end = asyncio.Semaphore(9)
+    async with aclosing(Gathering(commits, 2)) as gathering:
+        answers = await asyncio.gather(*map(gathering, (1, -1, 2)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ValueError, ValueError, int]
+
+
+async def test_closing_ends_a_commit_under_way() -> None:
+    commits = Commits()
+    gathering = Gathering(commits, 3)
+    caller = asyncio.create_task(gathering(1))
+    await commits.begun.wait()
+    await gathering.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+
+
+async def test_equal_questions_at_the_same_time_have_one_answer() -> None:
+    asked: list[str] = []
+    may_end = asyncio.Event()
+
+    async def ask(key: str) -> str:
+        asked.append(key)
+        await may_end.wait()
+        return key.upper()
+
+    async with aclosing(Shared(ask)) as shared:
+        callers = [asyncio.create_task(shared(key)) for key in "aab"]
+        await asyncio.sleep(0)
+        callers[0].cancel()
+        may_end.set()
+        answers = await asyncio.gather(*callers, return_exceptions=True)
+        assert answers[1:] == ["A", "B"]
+        assert await shared("a") == "A"
+    assert asked == ["a", "b", "a"]
