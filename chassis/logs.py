@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -22,9 +22,16 @@ def redact(text: str) -> str:
     return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}:***", text)
 
 
-def configure(service: str, level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
-    """Sends structlog and the standard library's loggers to standard error, through the same processors."""
-    people = form == "text" or (form == "auto" and sys.stderr.isatty())
+def configure(
+    service: str,
+    level: str = "info",
+    form: Literal["auto", "json", "text"] = "auto",
+    stream: TextIO | None = None,
+) -> None:
+    """Sends structlog and the standard library's loggers to `stream` (standard error), through the same
+    processors."""
+    stream = stream or sys.stderr
+    people = form == "text" or (form == "auto" and stream.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -44,7 +51,7 @@ def configure(service: str, level: str = "info", form: Literal["auto", "json", "
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -29,18 +29,19 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]) -> None:
-    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is missing or wrong."""
+    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is wrong."""
     try:
         settings = read(kind)
         if settings.bus_url.get_secret_value().startswith("memory:"):
             raise BadSettings(
-                "BUS_URL is memory:, which reaches nobody outside one process; set amqp://user:password@host/vhost, "
-                "or run the whole system with `python -m services`"
+                "BUS_URL is memory:, which reaches nobody outside one process; set "
+                "amqp://user:password@host/vhost, or run the whole system with `python -m services`"
             )
         logs.configure(name, settings.log_level, settings.log_format)
         asyncio.run(_serve(name, settings, opening))
     except (BadSettings, CannotConnect) as why:
-        sys.exit(f"{name} does not start:\n{why}")
+        print(f"{name} does not start:\n{why}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
 
 
 async def _serve(

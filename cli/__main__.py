@@ -1,0 +1,61 @@
+"""The command line. A command is a few lines; what it does stands in a module of its own."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import typer
+
+from chassis.settings import BadSettings
+from messaging.connect import CannotConnect
+
+app = typer.Typer(
+    name="darkroom",
+    help="Numbered batches of character images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def demo(
+    folder: Path = typer.Option(Path("var/demo"), help="where the demo keeps everything; emptied first"),
+) -> None:
+    """Run the main job on embedded defaults, show it, and check the four promises."""
+    from cli.demo.show import show
+
+    raise typer.Exit(asyncio.run(show(folder)))
+
+
+@app.command()
+def up() -> None:
+    """Serve the whole system in one process, and say where to look."""
+    from cli.up import up as serve
+
+    asyncio.run(serve())
+
+
+@app.command()
+def token(
+    username: str = typer.Argument(help="who the token is for"),
+    hours: float = typer.Option(12, help="how long it opens"),
+    scope: str = typer.Option("", help="scopes, separated by spaces, e.g. `premade`"),
+) -> None:
+    """Print a token signed with JWT_SECRET, or with the development key where that is not set."""
+    from cli.tokens import issue, secret
+
+    typer.echo(issue(secret(), username, hours * 3600, scope))
+
+
+def main() -> None:
+    """Exits 2 with a sentence where a setting is missing or wrong."""
+    try:
+        app()
+    except (BadSettings, CannotConnect) as why:
+        print(f"darkroom: {why}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""`darkroom up`: the whole system in one process, and a few lines that get a newcomer going."""
+
+from textwrap import dedent
+
+from rich.console import Console
+
+from chassis import logs
+from chassis.process import stop_on_signals
+from chassis.settings import read
+from cli.tokens import issue
+from services.__main__ import Started, SystemSettings, serve
+
+DAY = 86_400
+
+
+async def up() -> None:
+    """Runs until SIGTERM or SIGINT. Raises BadSettings and CannotConnect."""
+    settings = read(SystemSettings)
+    logs.configure("darkroom", settings.log_level, settings.log_format)
+    await serve(stop_on_signals(), lambda system: Console().print(greeting(system), soft_wrap=True))
+
+
+def greeting(system: Started) -> str:
+    """What is printed once the system listens."""
+    stand_ins = [f"  ComfyUI stand-in     {url}" for url in system.stand_ins.backends]
+    if system.stand_ins.storage:
+        stand_ins.append(f"  Cloudinary stand-in  {system.stand_ins.storage}")
+    if system.jwt_secret is None:
+        return "\n".join(
+            [f"\n[bold]Darkroom is at {system.url}[/] (docs at {system.url}/docs)", *stand_ins, ""]
+        )
+    token = issue(system.jwt_secret, "newcomer", DAY, "premade")
+    example = dedent(f"""
+        [bold]Darkroom is at {system.url}[/]
+          API documents        {system.url}/docs
+          state                {system.url}/ready  {system.url}/metrics
+    """)
+    trial = dedent(f"""
+        Try it (the token is good for a day, for the user `newcomer`):
+
+        TOKEN={token}
+        ID=$(curl -s {system.url}/v1/characters -H "Authorization: Bearer $TOKEN" \\
+          -H 'Content-Type: application/json' -d '{{"name": "Opal Fever"}}' \\
+          | python3 -c 'import sys, json; print(json.load(sys.stdin)["id"])')
+        curl -s {system.url}/api/image-generation/generate -H "Authorization: Bearer $TOKEN" \\
+          -H 'Content-Type: application/json' \\
+          -d "{{\\"characterId\\": \\"$ID\\", \\"prompt\\": \\"opal light\\", \\"quantity\\": 4}}"
+
+        Ctrl-C stops it; what was under way goes on at the next start.
+    """)
+    return "\n".join([example.rstrip(), *stand_ins, trial])
