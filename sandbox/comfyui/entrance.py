@@ -15,6 +15,9 @@ from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.rules import DropAfter, DropBefore, HttpError, Latency, LoginPage, Subject
 from sandbox.serving import hang_up
 
+#: The real server's `--max-upload-size`, in bytes.
+MAX_BODY = 100 * 1024 * 1024
+
 
 class Entrance:
     """Lets a call in, or answers in the server's place. `/sandbox` is always open."""
@@ -27,6 +30,8 @@ class Entrance:
             await self._app(scope, receive, send)
         elif not self._machine.is_up:
             await hang_up(scope, receive)
+        elif int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY:
+            await Response("413: Request Entity Too Large", 413)(scope, receive, send)
         else:
             await self._enter(scope, receive, send)
 

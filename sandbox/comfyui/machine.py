@@ -56,6 +56,7 @@ class Machine:
         self.sockets = Sockets(lambda: len(self.memory.queue), self._running_node)
         self._worker: asyncio.Task[None] | None = None
         self._restarting: set[asyncio.Task[None]] = set()
+        self._one_restart = asyncio.Lock()
         self._up = asyncio.Event()
 
     @property
@@ -75,13 +76,14 @@ class Machine:
 
     async def restart(self, down_seconds: float = 0.0) -> None:
         """Queue, running prompt, history, cache and sockets are gone; files stay."""
-        self.stats.restarts += 1
-        self._up.clear()
-        self.sockets.drop_all()
-        await self._stop()
-        self.memory = Memory(OnChange(self))
-        await asyncio.sleep(down_seconds)
-        self._start()
+        async with self._one_restart:
+            self.stats.restarts += 1
+            self._up.clear()
+            self.sockets.drop_all()
+            await self._stop()
+            self.memory = Memory(OnChange(self))
+            await asyncio.sleep(down_seconds)
+            self._start()
 
     def interrupt(self, prompt_id: str | None = None) -> bool:
         """End the running prompt if it is that one, or whichever runs for None; whether one was told to."""
@@ -119,10 +121,11 @@ class Machine:
         while True:
             ticket = await memory.queue.take()
             subject = subject_of(ticket.graph)
-            if not self.faults.take(Vanish, subject, lambda rule: rule.when == "queued"):
+            vanishes = self.faults.take(Vanish, subject, lambda rule: rule.when == "queued")
+            if not vanishes:
                 await self._perform(memory, ticket, subject)
             memory.queue.finish()
-            if ticket.client_id is not None:
+            if ticket.client_id is not None and not vanishes:
                 last = {"node": None, "prompt_id": ticket.prompt_id}
                 self.sockets.send("executing", last, ticket.client_id)
 

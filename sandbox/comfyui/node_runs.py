@@ -126,13 +126,18 @@ async def decode(_stage: Stage, inputs: dict[str, Any]) -> Made:
 
 async def encode_image(_stage: Stage, inputs: dict[str, Any]) -> Made:
     pictures: Pictures = inputs["pixels"]
-    source = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
+    source = await asyncio.to_thread(_digest, pictures)
     return Made((Latent(pictures[0].width, pictures[0].height, len(pictures), source=source),))
 
 
+def _digest(pictures: Pictures) -> str:
+    return hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest()
+
+
 async def empty_image(_stage: Stage, inputs: dict[str, Any]) -> Made:
-    colour = inputs["color"].to_bytes(3, "big")
-    picture = Image.new("RGB", (inputs["width"], inputs["height"]), (colour[0], colour[1], colour[2]))
+    red, green, blue = inputs["color"].to_bytes(3, "big")
+    size = inputs["width"], inputs["height"]
+    picture = await asyncio.to_thread(Image.new, "RGB", size, (red, green, blue))
     return Made(((picture,) * inputs["batch_size"],))
 
 

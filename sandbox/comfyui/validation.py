@@ -173,7 +173,7 @@ class _Check:
         about = {**self._about(name, declared), "received_value": inputs[name]}
         try:
             inputs[name] = _CONVERSIONS.get(declared.type, _unchanged)(inputs[name])
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             text = f"Failed to convert an input value to a {declared.type} value"
             told = {**about, "exception_message": str(error)}
             details = f"{name}, {inputs[name]}, {error}"

@@ -192,3 +192,12 @@ async def test_a_restart_loses_queue_history_cache_and_sockets_and_keeps_files(s
     answer = await slow.http.post("/prompt", json={"prompt": empty_image()})
     assert answer.json()["number"] == 0
     assert (await slow.history(answer.json()["prompt_id"]))["outputs"]["9"]["images"][0] != image
+
+
+async def test_restarts_at_the_same_moment_leave_one_worker(slow: Server) -> None:
+    await asyncio.gather(*(slow.http.post("/sandbox/restart") for _ in range(3)))
+    first = await slow.submit(portrait(1))
+    await slow.is_running(first)
+    await slow.submit(portrait(2))
+    queue = await slow.queue()
+    assert (len(queue["queue_running"]), len(queue["queue_pending"])) == (1, 1)

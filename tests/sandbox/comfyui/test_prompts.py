@@ -1,5 +1,6 @@
 """Submit, queue, history and interrupt, in the shapes of the real server."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -212,3 +213,23 @@ async def test_a_web_page_of_another_site_is_turned_away(comfy: Server) -> None:
     assert await status(origin=f"http://localhost:{port}") == 403
     assert await status(sec_fetch_site="cross-site") == 403
     assert await status(host="pod-8188.proxy.runpod.net", origin="https://elsewhere.example") == 200
+
+
+async def test_a_body_of_more_than_100_mebibytes_is_refused_unread(comfy: Server) -> None:
+    address = httpx.URL(comfy.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(f"POST /prompt HTTP/1.1\r\nHost: a\r\nContent-Length: {100 * 1024**2 + 1}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_server_answers_while_it_paints(comfy: Server) -> None:
+    graph = portrait()
+    graph["5"]["inputs"].update(width=1024, height=1536, batch_size=6)
+    prompt_id = await comfy.submit(graph)
+    await comfy.is_running(prompt_id)
+    answered = 0
+    while not (await comfy.http.get(f"/history/{prompt_id}")).json():
+        answered += 1
+    assert answered > 5
