@@ -22,7 +22,7 @@ check: $(VENV)/dev      ## style, strict types, import arrows, stale generated f
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo --quiet
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	@$(BIN)/python -m contracts.documents --check
 
 format: $(VENV)/dev     ## put the code into its one form
