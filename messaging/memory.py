@@ -112,10 +112,13 @@ class MemoryBus:
         handle = asyncio.get_running_loop().call_later(seconds, arrive)
         self._waiting.add(handle)
 
+    def taken(self, subscription: Subscription[Any]) -> None:
+        """Counts a delivery from the moment it left its queue, before anything handles it, for `settled`."""
+        self._unsettled[subscription.queue.name] += 1
+
     @asynccontextmanager
     async def unsettled(self, subscription: Subscription[Any]) -> AsyncIterator[None]:
-        """Counts a delivery from its queue to its end, for `settled`."""
-        self._unsettled[subscription.queue.name] += 1
+        """A delivery that was `taken`, to its end."""
         try:
             yield
         finally:
@@ -145,6 +148,7 @@ class _Consumer:
             else:
                 # Nothing awaits between the taking and the task, so a cancelled consumer drops no delivery.
                 envelope = await self.source.get()
+                self._bus.taken(self.subscription)
                 task = asyncio.create_task(self._deliver(envelope))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
