@@ -14,15 +14,17 @@ async def open_bus(url: str, app_id: str, declare: bool = True) -> AsyncIterator
 
     Raises ValueError for any other URL, and what `open_rabbitmq` raises.
     """
-    scheme = url.partition(":")[0]
-    match scheme:
-        case "memory":
-            yield MemoryBus(app_id)
-        case "amqp" | "amqps":
-            # The client library is loaded only where a broker is used.
-            from messaging.rabbitmq import open_rabbitmq
+    if url.startswith("memory:"):
+        yield MemoryBus(app_id)
+    elif url.startswith(("amqp://", "amqps://")):
+        # The client library is loaded only where a broker is used.
+        from messaging.rabbitmq import open_rabbitmq
 
-            async with open_rabbitmq(url, app_id, declare) as bus:
-                yield bus
-        case _:
-            raise ValueError(f"a bus is `memory:` or `amqp://USER:PASSWORD@HOST/VHOST`, not {scheme[:20]!r}:")
+        async with open_rabbitmq(url, app_id, declare) as bus:
+            yield bus
+    else:
+        # Only the scheme: the rest may hold a password.
+        scheme = url.partition(":")[0][:20]
+        raise ValueError(
+            f"a bus is `memory:` or `amqp://USER:PASSWORD@HOST/VHOST` (or `amqps:`), not {scheme!r}"
+        )

@@ -45,7 +45,7 @@ class RabbitBus:
             await _begun(consumers)
             yield
         finally:
-            await asyncio.gather(*(consumer.intake.stop() for consumer in consumers))
+            await asyncio.gather(*(consumer.stop() for consumer in consumers))
             await asyncio.gather(*(consumer.end() for consumer in consumers))
             for consumer in consumers:
                 self._consumers.remove(consumer)

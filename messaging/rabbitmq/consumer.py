@@ -41,8 +41,13 @@ class Consumer:
             link, self._queue.name, self._prepare, self._workers.take, self._workers.forget, self._rest
         )
 
+    async def stop(self) -> None:
+        """Begins nothing more."""
+        self._workers.ending.set()
+        await self.intake.stop()
+
     async def end(self) -> None:
-        """After the intake was stopped: running handlers end, the rest goes back."""
+        """After `stop`: running handlers end, the rest goes back."""
         await self._workers.end()
         await self.intake.close()
 

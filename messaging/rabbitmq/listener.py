@@ -34,8 +34,13 @@ class Listener:
             answers=False,
         )
 
+    async def stop(self) -> None:
+        """Begins nothing more."""
+        self._workers.ending.set()
+        await self.intake.stop()
+
     async def end(self) -> None:
-        """After the intake was stopped: running handlers end."""
+        """After `stop`: running handlers end."""
         await self._workers.end()
         await self.intake.close()
 

@@ -36,7 +36,6 @@ class Workers(Generic[D]):
     async def end(self) -> None:
         """Returns when nothing runs any more, which may take PATIENCE."""
         self.ending.set()
-        self.forget()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=PATIENCE)
             for task in late:
