@@ -31,8 +31,12 @@ async def test_whoever_comes_while_a_commit_is_under_way_gathers_for_the_next() 
     async with aclosing(Gathering(commits, 3)) as gathering:
         first = asyncio.create_task(gathering(1))
         await commits.begun.wait()
-        others = [asyncio.create_task(gathering(n)) for n in range(2, 7)]
-        await asyncio.sleep(0)
+        others = []
+        for n in range(2, 7):
+            others.append(asyncio.create_task(gathering(n)))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert commits.groups == [[1]]
         for _ in range(3):
             commits.may_end.release()
         assert await asyncio.gather(first, *others) == [10, 20, 30, 40, 50, 60]
