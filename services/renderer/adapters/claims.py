@@ -1,0 +1,159 @@
+"""The job book as the loop sees it: rows are claimed in one short transaction, one claim at a time."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from services.renderer.adapters.queues import Users, heads_of
+from services.renderer.adapters.rows import (
+    KEY,
+    Row,
+    Values,
+    among,
+    batch_of,
+    job_of,
+    key_of,
+    key_values,
+    of_key,
+)
+from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, batches, jobs
+from services.renderer.domain.dispatch import Choice, Offer, dispatch, fairest, free_slots
+from services.renderer.domain.jobs import Job, Key
+from services.renderer.ports import Clock
+
+#: Images claimed in one transaction at most.
+MOST = 64
+#: Leases after which a row is given up whose backend no living replica knows.
+ABANDONED = 4
+
+_TURN = text("SELECT pg_advisory_xact_lock(hashtext('renderer claims'))")
+
+
+class SqlClaims:
+    """`lease` in seconds; `owner` is this process among its replicas."""
+
+    def __init__(self, database: Database, owner: str, lease: float, clock: Clock) -> None:
+        self.database = database
+        self.owner = owner
+        self.lease = lease
+        self.clock = clock
+        self._users = Users()
+
+    async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
+        now = self.clock()
+        if not await self._worth_a_look(now):
+            return []
+        async with self.database.begin() as connection:
+            if self.database.is_postgresql:
+                await connection.execute(_TURN)
+            await connection.execute(
+                update(jobs).where(RESTING, jobs.c.not_before <= now).values(not_before=0.0)
+            )
+            running = await self._running(connection)
+            expired = [row for row in running if row.lease_until <= now]
+            taken = [key_of(row) for row in expired if row.backend in known]
+            await self._give_up(connection, [row for row in expired if row.backend not in known], now)
+            await self._take_over(connection, taken, now)
+            choices = await self._choose(connection, running, offers)
+            await self._write(connection, choices, now)
+            rows = await self._held(connection, [*taken, *(choice.head.key for choice in choices)])
+        return await self._jobs(rows, fresh={choice.head.key for choice in choices})
+
+    async def extend(self, keys: Collection[Key]) -> set[Key]:
+        if not keys:
+            return set()
+        statement = (
+            update(jobs)
+            .where(among(keys), RUNNING, jobs.c.lease_owner == self.owner)
+            .values(lease_until=self.clock() + self.lease)
+            .returning(*KEY)
+        )
+        async with self.database.begin() as connection:
+            return {key_of(row) for row in await connection.execute(statement)}
+
+    async def release(self, keys: Collection[Key]) -> None:
+        if keys:
+            ours = among(keys), RUNNING, jobs.c.lease_owner == self.owner
+            async with self.database.begin() as connection:
+                await connection.execute(update(jobs).where(*ours).values(lease_until=0.0))
+
+    async def cancelled(self) -> set[Key]:
+        statement = select(*KEY).where(RUNNING, jobs.c.cancel, jobs.c.lease_owner == self.owner)
+        async with self.database.read() as connection:
+            return {key_of(row) for row in await connection.execute(statement)}
+
+    async def _worth_a_look(self, now: float) -> bool:
+        """Whether a claim could find anything, asked without a lock: most seconds of most days it can't."""
+        hopes: Iterable[Any] = (
+            select(jobs.c.ordinal).where(READY).limit(1),
+            select(jobs.c.ordinal).where(RESTING, jobs.c.not_before <= now).limit(1),
+            select(jobs.c.ordinal).where(RUNNING, jobs.c.lease_until <= now).limit(1),
+        )
+        statement = select(or_(*(hope.exists() for hope in hopes)))
+        async with self.database.read() as connection:
+            return bool((await connection.execute(statement)).scalar())
+
+    async def _running(self, connection: AsyncConnection) -> Sequence[Row]:
+        columns = (*KEY, jobs.c.username, jobs.c.backend, jobs.c.lease_until)
+        return (await connection.execute(select(*columns).where(RUNNING))).all()
+
+    async def _take_over(self, connection: AsyncConnection, keys: Sequence[Key], now: float) -> None:
+        """Same backend, same remote id: the remote job may well be running."""
+        if keys:
+            lease = {"lease_owner": self.owner, "lease_until": now + self.lease}
+            await connection.execute(update(jobs).where(among(keys), RUNNING).values(lease))
+
+    async def _give_up(self, connection: AsyncConnection, rows: Sequence[Row], now: float) -> None:
+        """A backend that was taken out of every replica's fleet will never answer for its jobs."""
+        keys = [key_of(row) for row in rows if row.lease_until <= now - ABANDONED * self.lease]
+        if keys:
+            values = {"state": "waiting", "lease_owner": None, "lease_until": 0.0, "not_before": 0.0}
+            await connection.execute(update(jobs).where(among(keys), RUNNING).values(values))
+
+    async def _choose(
+        self, connection: AsyncConnection, running: Sequence[Row], offers: Sequence[Offer]
+    ) -> list[Choice]:
+        busy = Counter(row.backend for row in running)
+        count = min(MOST, free_slots(offers, busy))
+        if not count:
+            return []
+        flying = Counter(row.username for row in running)
+        users = fairest(await self._users.waiting(connection), flying, count)
+        heads = await heads_of(connection, users, count)
+        return dispatch(heads, flying, offers, busy)
+
+    async def _write(self, connection: AsyncConnection, choices: Sequence[Choice], now: float) -> None:
+        """The remote id is in the book before anything is sent under it."""
+        if choices:
+            claimed = [self._claimed(choice, now) for choice in choices]
+            await connection.execute(update(jobs).where(*of_key(), WAITING), claimed)
+
+    def _claimed(self, choice: Choice, now: float) -> Values:
+        return key_values(choice.head.key) | {
+            "state": "running",
+            "backend": choice.backend,
+            "remote_id": str(uuid4()),
+            "submitted_at": now,
+            "lease_owner": self.owner,
+            "lease_until": now + self.lease,
+        }
+
+    async def _held(self, connection: AsyncConnection, keys: Sequence[Key]) -> Sequence[Row]:
+        """Without those that a message ended in between."""
+        if not keys:
+            return []
+        ours = among(keys), RUNNING, jobs.c.lease_owner == self.owner
+        return (await connection.execute(select(jobs).where(*ours))).all()
+
+    async def _jobs(self, rows: Sequence[Row], fresh: Collection[Key]) -> list[Job]:
+        if not rows:
+            return []
+        wanted = select(batches).where(batches.c.batch_id.in_({row.batch_id for row in rows}))
+        async with self.database.read() as connection:
+            found = {row.batch_id: batch_of(row) for row in await connection.execute(wanted)}
+        return [job_of(row, found[row.batch_id], key_of(row) in fresh) for row in rows]

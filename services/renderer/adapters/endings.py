@@ -1,0 +1,88 @@
+"""The job book's last words on a row: committed once, then announced."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from chassis.database import Database
+from contracts.events import ImageReady
+from services.renderer.adapters.rows import (
+    KEY,
+    Values,
+    among,
+    batch_of,
+    end_waiting,
+    ended_values,
+    ending_of,
+    key_of,
+    waiting_ended,
+)
+from services.renderer.adapters.tables import RUNNING, UNANNOUNCED, WAITING, batches, jobs
+from services.renderer.domain.jobs import Job, Key, failed
+from services.renderer.domain.troubles import DEADLINE, Again
+from services.renderer.ports import Clock, Ending
+
+#: Rows taken in one sweep.
+SWEPT = 200
+
+
+@dataclass(frozen=True)
+class SqlEndings:
+    database: Database
+    owner: str
+    clock: Clock
+
+    async def end(self, job: Job, ending: Ending) -> bool:
+        now = self.clock()
+        values = ended_values(ending, now, announced=False) | _spent(ending, now)
+        statement = update(jobs).where(among([job.key]), jobs.c.ended_at.is_(None)).values(values)
+        async with self.database.begin() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    async def put_back(self, job: Job, again: Again) -> None:
+        ours = jobs.c.lease_owner == self.owner, jobs.c.remote_id == job.remote_id
+        values = {
+            "state": "waiting",
+            "not_before": again.not_before,
+            "tries": again.tries,
+            "avoid": again.avoid,
+            "lease_owner": None,
+            "lease_until": 0.0,
+        }
+        async with self.database.begin() as connection:
+            await connection.execute(update(jobs).where(among([job.key]), RUNNING, *ours).values(values))
+
+    async def announced(self, messages: Sequence[Ending]) -> None:
+        keys = [Key(message.batch_id, message.ordinal, message.round) for message in messages]
+        if keys:
+            async with self.database.begin() as connection:
+                await connection.execute(update(jobs).where(among(keys)).values(announced=True))
+
+    async def unannounced(self, older_than: float) -> Sequence[Ending]:
+        columns = (*KEY, jobs.c.state, jobs.c.ending)
+        old = select(*columns).where(UNANNOUNCED, jobs.c.ended_at < older_than)
+        async with self.database.read() as connection:
+            rows = await connection.execute(old.order_by(jobs.c.ended_at).limit(SWEPT))
+            return [ending_of(row) for row in rows]
+
+    async def end_overdue(self, created_before: float, detail: str) -> int:
+        old = select(*KEY).where(WAITING, jobs.c.created_at < created_before)
+        async with self.database.read() as connection:
+            keys = [key_of(row) for row in await connection.execute(old.limit(SWEPT))]
+            wanted = select(batches).where(batches.c.batch_id.in_({key.batch_id for key in keys}))
+            found = {row.batch_id: batch_of(row) for row in await connection.execute(wanted)} if keys else {}
+        if not keys:
+            return 0
+        now = self.clock()
+        endings = [failed(key, found[key.batch_id], DEADLINE, detail) for key in keys]
+        async with self.database.begin() as connection:
+            await connection.execute(end_waiting(), [waiting_ended(each, now, False) for each in endings])
+        return len(keys)
+
+
+def _spent(ending: Ending, now: float) -> Values:
+    if not isinstance(ending, ImageReady):
+        return {}
+    started = now - ending.gpu_ms / 1000
+    return {"queue_ms": ending.queue_ms, "gpu_ms": ending.gpu_ms, "started_at": started}

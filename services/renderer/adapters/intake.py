@@ -1,0 +1,146 @@
+"""The job book as messages see it: batches come in, are cancelled, and are asked for again."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Insert, Table, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from contracts.commands import RetryImages
+from contracts.events import IndicesReserved
+from messaging.errors import TemporaryError
+from services.renderer.adapters.rows import (
+    KEY,
+    Row,
+    Values,
+    among,
+    batch_of,
+    batch_values,
+    end_waiting,
+    ended_values,
+    ending_of,
+    key_of,
+    waiting_ended,
+    waiting_values,
+)
+from services.renderer.adapters.tables import WAITING, batches, cancels, jobs
+from services.renderer.domain.jobs import DRAWN_SEEDS, Batch, Key, cancelled
+from services.renderer.ports import Clock, Ending
+
+
+def _draw() -> int:
+    return secrets.randbelow(DRAWN_SEEDS)
+
+
+@dataclass(frozen=True)
+class SqlIntake:
+    database: Database
+    clock: Clock
+    #: The seed of a batch that has none of its own.
+    draw: Callable[[], int] = _draw
+
+    async def accept(self, reserved: IndicesReserved) -> Sequence[Ending]:
+        now = self.clock()
+        async with self.database.begin() as connection:
+            await self._alone(connection, reserved.batch_id)
+            values = batch_values(reserved, self.draw(), now)
+            if (await connection.execute(self._once(batches, values))).rowcount == 1:
+                batch = Batch(
+                    reserved.request, reserved.folder, reserved.first, reserved.padding, values["seed"]
+                )
+                keys = [Key(reserved.batch_id, ordinal, 1) for ordinal in range(reserved.quantity)]
+                over = await _is_cancelled(connection, reserved.batch_id)
+                await connection.execute(insert(jobs), [_row(key, batch, now, over) for key in keys])
+            return await _say_again(connection, reserved.batch_id)
+
+    async def retry(self, command: RetryImages) -> Sequence[Ending]:
+        now = self.clock()
+        async with self.database.begin() as connection:
+            await self._alone(connection, command.batch_id)
+            batch = await _batch(connection, command.batch_id)
+            newest = {row.ordinal: row for row in await _newest(connection, command.batch_id)}
+            wanted = [newest[ordinal] for ordinal in sorted(set(command.ordinals)) if ordinal in newest]
+            again = [row for row in wanted if row.round < command.round and row.ending is not None]
+            if again:
+                keys = [Key(row.batch_id, row.ordinal, command.round) for row in again]
+                await connection.execute(insert(jobs), [waiting_values(key, batch, now) for key in keys])
+            said = [row for row in wanted if row.round == command.round and row.ending is not None]
+            return await _mark_said(connection, said)
+
+    async def cancel(self, batch_id: str) -> Sequence[Ending]:
+        now = self.clock()
+        async with self.database.begin() as connection:
+            await self._alone(connection, batch_id)
+            await connection.execute(self._once(cancels, {"batch_id": batch_id, "at": now}))
+            live = jobs.c.batch_id == batch_id, jobs.c.ended_at.is_(None)
+            # First the mark on all, so that a row on its way back from running to waiting keeps it.
+            await connection.execute(update(jobs).where(*live).values(cancel=True))
+            found = await connection.execute(select(jobs).where(*live, WAITING).with_for_update())
+            waiting = [key_of(row) for row in found]
+            if waiting:
+                batch = await _batch(connection, batch_id)
+                ends = [waiting_ended(cancelled(key, batch), now, True) for key in waiting]
+                await connection.execute(end_waiting(), ends)
+            return await _say_again(connection, batch_id)
+
+    async def endings(self, batch_id: str) -> Sequence[Ending] | None:
+        async with self.database.read() as connection:
+            known = select(batches.c.batch_id).where(batches.c.batch_id == batch_id)
+            if (await connection.execute(known)).first() is None:
+                return None
+            rows = await _newest(connection, batch_id)
+            return [ending_of(row) for row in rows if row.ending is not None]
+
+    async def _alone(self, connection: AsyncConnection, batch_id: str) -> None:
+        """Messages about one batch take turns: a cancel and the batch itself must not pass each other."""
+        if self.database.is_postgresql:
+            lock = text("SELECT pg_advisory_xact_lock(hashtext('renderer batch'), hashtext(:batch_id))")
+            await connection.execute(lock, {"batch_id": batch_id})
+
+    def _once(self, table: Table, values: Values) -> Insert:
+        """Inserts the row unless it is there."""
+        dialect: Any = postgresql if self.database.is_postgresql else sqlite
+        statement: Insert = dialect.insert(table).values(values).on_conflict_do_nothing()
+        return statement
+
+
+def _row(key: Key, batch: Batch, now: float, over: bool) -> Values:
+    row = waiting_values(key, batch, now)
+    return row | ended_values(cancelled(key, batch), now, announced=True) if over else row
+
+
+async def _is_cancelled(connection: AsyncConnection, batch_id: str) -> bool:
+    found = await connection.execute(select(cancels.c.at).where(cancels.c.batch_id == batch_id))
+    return found.first() is not None
+
+
+async def _batch(connection: AsyncConnection, batch_id: str) -> Batch:
+    row = (await connection.execute(select(batches).where(batches.c.batch_id == batch_id))).first()
+    if row is None:
+        raise TemporaryError(f"batch {batch_id} is not in the job book")
+    return batch_of(row)
+
+
+async def _newest(connection: AsyncConnection, batch_id: str) -> list[Row]:
+    """The last round of each image."""
+    columns = (*KEY, jobs.c.state, jobs.c.ending, jobs.c.announced)
+    statement = select(*columns).where(jobs.c.batch_id == batch_id).order_by(jobs.c.ordinal, jobs.c.round)
+    rows = await connection.execute(statement)
+    return list({row.ordinal: row for row in rows}.values())
+
+
+async def _say_again(connection: AsyncConnection, batch_id: str) -> Sequence[Ending]:
+    ended = [row for row in await _newest(connection, batch_id) if row.ending is not None]
+    return await _mark_said(connection, ended)
+
+
+async def _mark_said(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[Ending]:
+    """Their endings, marked as announced: the delivery that asked is acknowledged after they are said."""
+    owed = [key_of(row) for row in rows if not row.announced]
+    if owed:
+        await connection.execute(update(jobs).where(among(owed)).values(announced=True))
+    return [ending_of(row) for row in rows]

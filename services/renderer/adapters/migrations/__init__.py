@@ -1,0 +1,1 @@
+"""How the job book's tables came to be."""

@@ -1,0 +1,105 @@
+"""The renderer, put together."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chassis.blobs import open_blobs
+from chassis.database import open_database
+from chassis.process import INSTANCE, Service
+from chassis.settings import BadSettings
+from contracts.commands import CancelBatch, RetryImages
+from contracts.events import IndicesReserved
+from contracts.transient import ImagesWaiting
+from messaging.bus import Bus, Subscription
+from services.renderer import handlers
+from services.renderer.adapters.claims import SqlClaims
+from services.renderer.adapters.comfyui.address import Address, BadAddress, addresses
+from services.renderer.adapters.endings import SqlEndings
+from services.renderer.adapters.fleet import open_fleet
+from services.renderer.adapters.intake import SqlIntake
+from services.renderer.adapters.pictures import examine
+from services.renderer.adapters.workflows import BadWorkflow, load_workflows
+from services.renderer.domain.troubles import Limits
+from services.renderer.domain.workflows import Workflow
+from services.renderer.ports import Intake
+from services.renderer.rendering.announcer import Announcer
+from services.renderer.rendering.crew import Crew
+from services.renderer.rendering.driver import Driver
+from services.renderer.rendering.progress import Progress
+from services.renderer.settings import Settings
+
+NAME = "renderer"
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+
+
+@asynccontextmanager
+async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> AsyncIterator[Service]:
+    """`owner` tells this process's leases from those of its replicas. Raises BadSettings where a setting or a
+    workflow can't be used, Outage where the database can't be reached."""
+    workflows, places = _read(settings)
+    wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
+    async with (
+        open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
+        open_blobs(settings.blobs_url.get_secret_value()) as blobs,
+        open_fleet(places, settings.depth, settings.stagger_ms / 1000, wake) as fleet,
+    ):
+        endings = SqlEndings(database, owner, clock)
+        announcer = Announcer(bus, endings, endings, limits, clock)
+        driver = Driver(
+            endings=endings,
+            blobs=blobs,
+            fleet=fleet,
+            workflows=workflows,
+            limits=limits,
+            clock=clock,
+            progress=Progress(bus, clock),
+            announce=announcer.tell,
+            examine=examine,
+        )
+        claims = SqlClaims(database, owner, settings.lease_seconds, clock)
+        crew = Crew(claims, fleet, driver.drive, wake, settings.lease_seconds)
+        yield Service(
+            NAME,
+            subscriptions=subscriptions(SqlIntake(database, clock), wake),
+            loops=(fleet.run, crew.run, announcer.run),
+            checks={"database": database.trouble, "fleet": fleet.trouble},
+            in_flight=lambda: crew.in_flight,
+            backends=fleet.statuses,
+        )
+
+
+def subscriptions(book: Intake, wake: asyncio.Event) -> list[Subscription[Any]]:
+    """Who does what with which message."""
+    return [
+        Subscription(
+            NAME,
+            IndicesReserved,
+            partial(handlers.on_indices_reserved, book=book),
+            partial(handlers.bury_indices_reserved, book=book),
+        ),
+        Subscription(NAME, RetryImages, partial(handlers.on_retry_images, book=book)),
+        Subscription(NAME, CancelBatch, partial(handlers.on_cancel_batch, book=book)),
+        Subscription(NAME, ImagesWaiting, partial(handlers.on_images_waiting, bell=wake)),
+    ]
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        render=settings.render_deadline,
+        image=settings.image_deadline,
+        rest=settings.retry_seconds,
+        poll=settings.poll_seconds,
+        patience=settings.patience_seconds,
+    )
+
+
+def _read(settings: Settings) -> tuple[dict[str, Workflow], list[Address]]:
+    try:
+        return load_workflows(settings.workflows_dir), addresses(settings.renderer_urls.get_secret_value())
+    except (BadWorkflow, BadAddress) as why:
+        raise BadSettings(str(why)) from None

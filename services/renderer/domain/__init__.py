@@ -1,0 +1,1 @@
+"""Every decision of the renderer: frozen values and pure functions."""

@@ -1,0 +1,112 @@
+"""What can go wrong with a try, and what follows from it.
+
+    Trouble
+    ├── Hopeless       the same request would fail again: the image ends now
+    ├── Passing        counted: again later, elsewhere if there is an elsewhere, a bounded number of times
+    └── Unreachable    no usable answer: not counted, until the image's own deadline
+        ├── NotSent    as above, and the backend certainly never heard of it
+        └── Broke      as above, but the backend is there and answered 500
+
+The details are sentences for people: no traceback, no path of the server, no credential.
+"""
+
+import re
+from dataclasses import dataclass
+
+CANCELLED = "cancelled"
+DEADLINE = "deadline"
+
+#: Codes of failures that a retry of the same request cannot mend.
+_LASTING = frozenset(
+    {"invalid_parameters", "invalid_workflow", "invalid_input", "request_too_large", "dead_letter"}
+)
+#: Counted tries that an image has, by the code of the last trouble.
+MAX_TRIES = 5
+#: A backend that restarts says nothing about the image; one that dies of it each time does.
+_TRIES = {"vanished": 10}
+#: Seconds of the longest rest between two tries.
+LONGEST_REST = 60.0
+MAX_DETAIL = 300
+
+_PATHS = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][\w.@+-]+){2,}[\\/]?|[A-Za-z]:\\\S+")
+
+
+class Trouble(Exception):
+    """Root; `code` is stable, for programs."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = plain(detail)
+        super().__init__(f"{code}: {self.detail}")
+
+
+class Hopeless(Trouble):
+    pass
+
+
+class Passing(Trouble):
+    pass
+
+
+class Unreachable(Trouble):
+    def __init__(self, detail: str) -> None:
+        super().__init__("unreachable", detail)
+
+
+class NotSent(Unreachable):
+    pass
+
+
+class Broke(Unreachable):
+    pass
+
+
+@dataclass(frozen=True)
+class Again:
+    """The row goes back to waiting."""
+
+    not_before: float
+    tries: int
+    avoid: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds."""
+
+    #: From the claim to the bytes, per try.
+    render: float = 900.0
+    #: From the round's beginning.
+    image: float = 86_400.0
+    #: Before the first retry, doubled with each further one.
+    rest: float = 1.0
+    #: Between two looks at a remote job.
+    poll: float = 1.0
+    #: Without an answer, before a job that was sent is given up for another backend.
+    patience: float = 30.0
+
+
+def follows(trouble: Trouble, backend: str, tries: int, now: float, limits: Limits) -> Again | Trouble:
+    """Another try, or the trouble that the image ends with."""
+    if isinstance(trouble, Hopeless):
+        return trouble
+    if isinstance(trouble, Unreachable):
+        return Again(now + limits.rest, tries, backend)
+    tried = tries + 1
+    if tried >= _TRIES.get(trouble.code, MAX_TRIES):
+        return trouble
+    return Again(now + min(LONGEST_REST, limits.rest * 2**tries), tried, backend)
+
+
+def lasting(code: str) -> bool:
+    return code in _LASTING
+
+
+def overdue(limits: Limits) -> Hopeless:
+    return Hopeless(DEADLINE, f"not rendered within {limits.image / 3600:g} hours of being asked for")
+
+
+def plain(text: str) -> str:
+    """One line without the server's paths, short enough to be read."""
+    line = _PATHS.sub("…", " ".join(text.split()))
+    return line if len(line) <= MAX_DETAIL else line[: MAX_DETAIL - 1] + "…"

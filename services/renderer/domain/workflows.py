@@ -1,0 +1,151 @@
+"""A workflow: a ComfyUI graph, which of its inputs take what a request says, and how one image is bound."""
+
+import copy
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.commands import Parameter
+from services.renderer.domain.jobs import Job
+from services.renderer.domain.troubles import Hopeless
+
+Graph = dict[str, Any]
+#: What a request can fill in by itself.
+INPUTS = ("prompt", "negative_prompt", "seed", "width", "height", "filename_prefix")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An input of a node."""
+
+    node: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where a value goes; a seed that must fit into less is taken modulo `modulo`."""
+
+    to: tuple[Place, ...]
+    modulo: int | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A parameter that a request may set, and the values that it may have."""
+
+    to: tuple[Place, ...]
+    type: type[Parameter]
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True)
+class Style:
+    """Words that join the prompts, and parameters that the request did not set itself."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workflow:
+    name: str
+    graph: Graph
+    #: The node whose one image is the result.
+    output: str
+    inputs: Mapping[str, Binding]
+    parameters: Mapping[str, Rule]
+    styles: Mapping[str, Style]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A graph that is ready to be sent."""
+
+    graph: Graph
+    output: str
+    used_embedding: bool
+
+
+def bind(workflow: Workflow, job: Job, embeddings: Collection[str]) -> Bound:
+    """The graph of one image on a backend with these embeddings. Raises Hopeless (`invalid_parameters`) for a
+    style or parameter that the workflow does not have, or a value that it does not take."""
+    request = job.batch.request
+    style = _style(workflow, request.style)
+    parameters = {**style.parameters, **request.parameters}
+    embedding = _offered(request.character.embedding, embeddings) if "prompt" in workflow.inputs else None
+    values: dict[str, Any] = {
+        "prompt": _joined(f"embedding:{embedding}" if embedding else "", request.prompt, style.prompt),
+        "negative_prompt": _joined(request.negative_prompt, style.negative_prompt),
+        "seed": job.seed,
+        "width": request.width,
+        "height": request.height,
+        "filename_prefix": job.filename_prefix,
+    }
+    graph = copy.deepcopy(workflow.graph)
+    for name, value in parameters.items():
+        _put(graph, _rule(workflow, name, value).to, value)
+    for name, binding in workflow.inputs.items():
+        value = values[name]
+        _put(graph, binding.to, value % binding.modulo if binding.modulo else value)
+    return Bound(graph, workflow.output, embedding is not None)
+
+
+def _put(graph: Graph, places: Sequence[Place], value: Any) -> None:
+    for place in places:
+        graph[place.node]["inputs"][place.input] = value
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _offered(wanted: str | None, embeddings: Collection[str]) -> str | None:
+    return wanted if wanted is not None and wanted in embeddings else None
+
+
+def _style(workflow: Workflow, name: str | None) -> Style:
+    if name is None:
+        return Style()
+    if name not in workflow.styles:
+        raise _invalid(f"{workflow.name} has no style {name!r}; {_known('styles', workflow.styles)}")
+    return workflow.styles[name]
+
+
+def _rule(workflow: Workflow, name: str, value: Parameter) -> Rule:
+    rule = workflow.parameters.get(name)
+    if rule is None:
+        raise _invalid(
+            f"{workflow.name} has no parameter {name!r}; {_known('parameters', workflow.parameters)}"
+        )
+    why = unfit(rule, value)
+    if why is not None:
+        raise _invalid(f"parameter {name!r} of {workflow.name} {why}")
+    return rule
+
+
+def unfit(rule: Rule, value: Parameter) -> str | None:
+    """Why the value is none that the rule takes."""
+    fits = isinstance(value, int | float) if rule.type is float else isinstance(value, rule.type)
+    # To Python, True is a number; to whoever wrote the request it is not.
+    if not fits or (isinstance(value, bool) and rule.type is not bool):
+        return f"must be of type {rule.type.__name__}"
+    if rule.choices and value not in rule.choices:
+        return f"must be one of {', '.join(map(str, rule.choices))}"
+    if isinstance(value, int | float):
+        if rule.least is not None and value < rule.least:
+            return f"must be at least {rule.least:g}"
+        if rule.most is not None and value > rule.most:
+            return f"must be at most {rule.most:g}"
+    return None
+
+
+def _known(what: str, names: Mapping[str, Any]) -> str:
+    return f"known {what}: {', '.join(sorted(names)) or 'none'}"
+
+
+def _invalid(reason: str) -> Hopeless:
+    return Hopeless("invalid_parameters", reason)

@@ -1,0 +1,39 @@
+"""What the renderer does with each message: the job book decides, the loop renders."""
+
+from collections.abc import Sequence
+
+from contracts.commands import CancelBatch, RetryImages
+from contracts.events import IndicesReserved
+from contracts.message import Message
+from contracts.transient import ImagesWaiting
+from services.renderer.domain.jobs import Batch, buried
+from services.renderer.ports import Bell, Intake
+
+
+async def on_indices_reserved(message: IndicesReserved, *, book: Intake) -> Sequence[Message]:
+    """One row per image, once; a repetition says again how the ended ones ended."""
+    return [*await book.accept(message), ImagesWaiting()]
+
+
+async def bury_indices_reserved(message: IndicesReserved, reason: str, *, book: Intake) -> Sequence[Message]:
+    """A batch that is in the book goes on; one that never got there fails, image by image."""
+    endings = await book.endings(message.batch_id)
+    if endings is not None:
+        return endings
+    unseeded = Batch(message.request, message.folder, message.first, message.padding, seed=0)
+    return buried(unseeded, message.quantity, reason)
+
+
+async def on_retry_images(message: RetryImages, *, book: Intake) -> Sequence[Message]:
+    """Rows of the next round. A command that overtakes its batch comes again."""
+    return [*await book.retry(message), ImagesWaiting()]
+
+
+async def on_cancel_batch(message: CancelBatch, *, book: Intake) -> Sequence[Message]:
+    """What waits ends now; what runs is cancelled by whoever holds it."""
+    return await book.cancel(message.batch_id)
+
+
+async def on_images_waiting(_message: ImagesWaiting, *, bell: Bell) -> Sequence[Message]:
+    bell.set()
+    return ()

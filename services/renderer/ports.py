@@ -1,0 +1,178 @@
+"""What the renderer needs of the world."""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from contracts.commands import RetryImages
+from contracts.events import ImageFailed, ImageReady, IndicesReserved
+from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.jobs import Job, Key
+from services.renderer.domain.remote import File, Seen
+from services.renderer.domain.troubles import Again
+from services.renderer.domain.workflows import Graph
+
+#: Epoch seconds.
+Clock = Callable[[], float]
+Ending = ImageReady | ImageFailed
+
+
+class Bell(Protocol):
+    """Wakes the loop, as an asyncio.Event does."""
+
+    def set(self) -> None: ...
+
+
+class Intake(Protocol):
+    """The job book as messages see it. Every method may be repeated, and then answers the same.
+
+    What it answers is marked as announced: the message that asked stays unacknowledged until it is said.
+    """
+
+    async def accept(self, reserved: IndicesReserved) -> Sequence[Ending]:
+        """One waiting row per image, ended as cancelled where a cancel came first; the endings of all that
+        has ended."""
+        ...
+
+    async def retry(self, command: RetryImages) -> Sequence[Ending]:
+        """Rows of this round for every named image that has ended and has no newer row; the endings of those
+        that have ended in this round already. Raises TemporaryError where the batch is not known, yet."""
+        ...
+
+    async def cancel(self, batch_id: str) -> Sequence[Ending]:
+        """Ends what waits, marks what runs and what is yet to come; the endings of all that has ended."""
+        ...
+
+    async def endings(self, batch_id: str) -> Sequence[Ending] | None:
+        """The endings of a batch's last rounds, None where the batch is unknown."""
+        ...
+
+
+class Claims(Protocol):
+    """The job book as the loop sees it: rows under a lease of this process."""
+
+    async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
+        """Takes over rows whose lease has expired on `known` backends, then fills the free slots of `offers`.
+        A slot is counted over all replicas; no row is ever given twice while its lease holds."""
+        ...
+
+    async def extend(self, keys: Collection[Key]) -> set[Key]:
+        """Those of the rows that are still ours, for another lease."""
+        ...
+
+    async def release(self, keys: Collection[Key]) -> None:
+        """Lets go of rows of ours at once: whoever claims next goes on from their remote jobs."""
+        ...
+
+    async def cancelled(self) -> set[Key]:
+        """Those of our rows that somebody cancelled."""
+        ...
+
+
+class Endings(Protocol):
+    """The job book's last words on a row."""
+
+    async def end(self, job: Job, ending: Ending) -> bool:
+        """Whether this ending is the row's first. It is announced by the caller, else by a sweep."""
+        ...
+
+    async def put_back(self, job: Job, again: Again) -> None:
+        """Back to waiting, unless the row is no longer ours."""
+        ...
+
+    async def announced(self, messages: Sequence[Ending]) -> None:
+        """These were said and need not be said again."""
+        ...
+
+
+class Sweeping(Protocol):
+    """What a sweep finds in the job book."""
+
+    async def unannounced(self, older_than: float) -> Sequence[Ending]:
+        """Some endings that were not announced, ended before this epoch second, oldest first."""
+        ...
+
+    async def end_overdue(self, created_before: float, detail: str) -> int:
+        """Ends waiting rows of rounds that began before this epoch second; how many."""
+        ...
+
+
+class Watch(Protocol):
+    """What a backend says of one job by itself. A hint: silence means nothing."""
+
+    step: int
+    steps: int
+    running: bool
+
+    async def wait(self, seconds: float) -> bool:
+        """Returns at any news, after `seconds` at the latest; True where a look is worth it."""
+        ...
+
+
+class Renderer(Protocol):
+    """One backend. Every method raises Unreachable where it gives no usable answer."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def embeddings(self) -> frozenset[str]:
+        """Names of the textual-inversion embeddings that it offers."""
+        ...
+
+    @property
+    def load(self) -> int:
+        """Jobs that are being watched there."""
+        ...
+
+    def watching(self, remote_id: str) -> AbstractContextManager[Watch]:
+        """Listens for this job while the block lasts."""
+        ...
+
+    async def submit(self, remote_id: str, graph: Graph) -> None:
+        """Sends the job under our own id. Raises NotSent where it certainly did not arrive, Unreachable where
+        it may have, Hopeless where the backend refuses the graph."""
+        ...
+
+    async def look(self, remote_id: str, output: str) -> Seen:
+        """Where the job stands; its one image from the node `output` when it is finished. Raises Hopeless or
+        Passing where the job failed."""
+        ...
+
+    async def find(self, file: File) -> bool:
+        """Whether the backend has this file."""
+        ...
+
+    async def fetch(self, file: File) -> bytes:
+        """The file's bytes. Raises Passing where it is gone."""
+        ...
+
+    async def cancel(self, remote_id: str) -> None:
+        """Stops this job and no other, queued or running; not an error where there is none."""
+        ...
+
+
+class Fleet(Protocol):
+    """All backends of this process."""
+
+    def offers(self) -> Sequence[Offer]:
+        """The healthy ones."""
+        ...
+
+    def known(self) -> Collection[str]: ...
+
+    def backend(self, name: str) -> Renderer: ...
+
+    def elsewhere(self, name: str) -> bool:
+        """Whether another backend is healthy."""
+        ...
+
+    def healthy(self, name: str) -> bool: ...
+
+    def failed(self, name: str, reason: str) -> None:
+        """Rests the backend until a probe succeeds."""
+        ...
+
+    def measured(self, name: str, gpu_ms: int) -> None:
+        """One more duration for its speed."""
+        ...

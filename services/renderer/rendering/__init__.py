@@ -1,0 +1,1 @@
+"""What runs beside the handlers: claims are taken, driven to their end, and announced."""

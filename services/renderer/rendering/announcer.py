@@ -1,0 +1,58 @@
+"""Says how rows ended, after the end is committed; a sweep says what a crash or an outage left unsaid."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from chassis.process import every
+from messaging.bus import Bus
+from services.renderer.domain.troubles import Limits, overdue
+from services.renderer.ports import Clock, Ending, Endings, Sweeping
+
+#: Seconds between two sweeps, and the age at which an unsaid ending is nobody's business but theirs.
+SWEEP = 1.0
+UNSAID = 5.0
+#: Endings that are said with one wait for the broker.
+TOGETHER = 100
+
+
+class Announcer:
+    def __init__(self, bus: Bus, endings: Endings, book: Sweeping, limits: Limits, clock: Clock) -> None:
+        self._bus = bus
+        self._endings = endings
+        self._book = book
+        self._limits = limits
+        self._clock = clock
+        self._owed: list[Ending] = []
+        self._news = asyncio.Event()
+
+    def tell(self, ending: Ending) -> None:
+        """The ending is committed; it is said soon."""
+        self._owed.append(ending)
+        self._news.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(every(0, self._say_owed, "announcements"))
+            loops.create_task(every(SWEEP, self._sweep, "sweep"))
+
+    async def _say_owed(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP):
+                await self._news.wait()
+        # Whatever fails from here on is left to the sweep, which reads the job book.
+        owed, self._owed = self._owed[:TOGETHER], self._owed[TOGETHER:]
+        if not self._owed:
+            self._news.clear()
+        await self._say(owed)
+
+    async def _sweep(self) -> None:
+        now = self._clock()
+        late = overdue(self._limits)
+        await self._book.end_overdue(now - self._limits.image, late.detail)
+        await self._say(await self._book.unannounced(now - UNSAID))
+
+    async def _say(self, endings: Sequence[Ending]) -> None:
+        if endings:
+            await self._bus.publish(*endings)
+            await self._endings.announced(endings)

@@ -1,0 +1,90 @@
+"""The loop beside the handlers: claims rows for free slots, drives each in a task, keeps their leases."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+
+from chassis.process import every
+from messaging.errors import Outage, TemporaryError
+from services.renderer.domain.jobs import Job, Key
+from services.renderer.ports import Claims, Fleet
+
+log = structlog.get_logger("renderer")
+
+Drive = Callable[[Job, asyncio.Event], Coroutine[Any, Any, None]]
+#: Seconds between two looks at the job book where nothing wakes the loop.
+POLL = 1.0
+
+
+class Crew:
+    """`lease` in seconds: three heartbeats may be lost."""
+
+    def __init__(self, claims: Claims, fleet: Fleet, drive: Drive, wake: asyncio.Event, lease: float) -> None:
+        self._claims = claims
+        self._fleet = fleet
+        self._drive = drive
+        self._wake = wake
+        self._lease = lease
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._cancels: dict[Key, asyncio.Event] = {}
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    async def run(self) -> None:
+        """Until it is cancelled: then the remote jobs go on, and whoever claims next goes on from them."""
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(every(0, self._claim, "claims"))
+                loops.create_task(every(self._lease / 4, self._beat, "leases"))
+                loops.create_task(every(min(POLL, self._lease / 4), self._hear, "cancels"))
+        finally:
+            await self._let_go()
+
+    async def _claim(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._wake.wait()
+        self._wake.clear()
+        for job in await self._claims.claim(self._fleet.offers(), self._fleet.known()):
+            if job.key not in self._tasks:  # else our own lease ran out while we were still at it
+                self._start(job)
+
+    def _start(self, job: Job) -> None:
+        cancel = self._cancels[job.key] = asyncio.Event()
+        task = self._tasks[job.key] = asyncio.create_task(self._drive(job, cancel))
+        task.add_done_callback(partial(self._ended, job.key))
+
+    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            # Its lease runs out, and the next claim goes on from there.
+            log.error("row left to its lease", **key._asdict(), exc_info=error)
+        del self._tasks[key], self._cancels[key]
+        self._wake.set()
+
+    async def _beat(self) -> None:
+        held = set(self._tasks)
+        kept = await self._claims.extend(held)
+        for key in held - kept:
+            if key in self._tasks:
+                log.info("lease lost", **key._asdict())
+                self._tasks[key].cancel()
+
+    async def _hear(self) -> None:
+        if self._tasks:
+            for key in await self._claims.cancelled():
+                if key in self._cancels:
+                    self._cancels[key].set()
+
+    async def _let_go(self) -> None:
+        held, tasks = list(self._tasks), list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Outage, TemporaryError):
+            await self._claims.release(held)

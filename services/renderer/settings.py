@@ -1,0 +1,46 @@
+"""What the renderer has to be told."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from chassis.main import ServiceSettings
+from chassis.settings import Url
+
+
+class Settings(ServiceSettings):
+    """Settings of one renderer process."""
+
+    database_url: Url = Field(
+        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
+    )
+    blobs_url: Url = Field(description="`file:FOLDER`, where finished bytes wait for the uploader")
+    renderer_urls: Url = Field(
+        description="comma-separated `comfyui+http(s)://[user:password@]host[:port]`; `?bearer=TOKEN` and "
+        "`?header.NAME=VALUE` become headers, other query parameters go along with every request"
+    )
+    workflows_dir: Path = Field(Path("workflows"), description="folder with one folder per workflow")
+    depth: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="images that one backend holds at once: one renders, the others wait there",
+    )
+    stagger_ms: int = Field(0, ge=0, description="least milliseconds between two submits to one backend")
+    lease_seconds: float = Field(
+        15.0, ge=0.2, description="seconds after which an image of a dead renderer is taken over"
+    )
+    render_deadline: float = Field(
+        900.0, gt=0, description="seconds from submit to bytes, per try; then the image is tried elsewhere"
+    )
+    image_deadline: float = Field(
+        86_400.0, gt=0, description="seconds after which an image that was not rendered fails"
+    )
+    retry_seconds: float = Field(
+        1.0, gt=0, description="seconds before the first retry of an image, doubled with each further one"
+    )
+    poll_seconds: float = Field(1.0, gt=0, description="seconds between two looks at a job on a backend")
+    patience_seconds: float = Field(
+        30.0, ge=0, description="seconds without an answer before a sent job is given up for another backend"
+    )
+    port: int = Field(8082, description="port of HTTP: health and metrics")
