@@ -39,6 +39,10 @@ class Blobs(Protocol):
         """Every key with its age in seconds, in no promised order."""
         ...
 
+    async def tidy(self, older_than: float) -> int:
+        """Removes what writes left behind that were interrupted at least that many seconds ago; how many."""
+        ...
+
 
 def blob_key(batch_id: str, ordinal: int, round_: int, md5: str) -> str:
     return f"{batch_id}/{ordinal}/{round_}-{md5}"
@@ -74,6 +78,9 @@ class FolderBlobs:
         for entry in await _outside(self._list):
             yield entry
 
+    async def tidy(self, older_than: float) -> int:
+        return await _outside(self._tidy, older_than)
+
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError("a blob's key is {batch_id}/{ordinal}/{round}-{md5}")
@@ -107,6 +114,14 @@ class FolderBlobs:
             for path in files
             if (age := _age(path, now)) is not None
         ]
+
+    def _tidy(self, older_than: float) -> int:
+        now = time.time()
+        drafts = self._root.glob(f"*/*/{_WRITING}*")
+        old = [path for path in drafts if (age := _age(path, now)) is not None and age >= older_than]
+        for path in old:
+            _remove(path)
+        return len(old)
 
 
 async def _outside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
