@@ -1,0 +1,1 @@
+"""The uploader's ports over SQL, Cloudinary and Pillow."""

@@ -1,0 +1,5 @@
+"""Alembic's entry."""
+
+from chassis.migrations import run
+
+run()

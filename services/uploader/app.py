@@ -1,0 +1,90 @@
+"""The uploader, put together."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chassis.blobs import Blobs, open_blobs
+from chassis.cloudinary_account import open_account
+from chassis.database import open_database
+from chassis.process import Service, every
+from contracts.commands import DeleteImage
+from contracts.events import FolderOpened, ImageFailed, ImageReady, IndexReassigned, IndicesReserved
+from messaging.bus import Bus, Subscription
+from services.uploader import handlers
+from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
+from services.uploader.adapters.placeholder import draw
+from services.uploader.adapters.sql_folders import SqlFolders
+from services.uploader.adapters.sql_ledger import SqlLedger
+from services.uploader.mirror import Mirror
+from services.uploader.settings import Settings
+from services.uploader.sweep import sweep
+
+NAME = "uploader"
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+
+#: Seconds between two looks for folders whose index.txt is behind: a burst of batches is one write.
+MIRROR_SECONDS = 0.4
+VERIFY_SECONDS = 30.0
+SWEEP_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]:
+    """Raises BadSettings where a setting can't be used, Outage where the database can't be reached."""
+    async with (
+        open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
+        open_blobs(settings.blobs_url.get_secret_value()) as blobs,
+        open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
+    ):
+        shelf = CloudinaryShelf(account)
+        folders = SqlFolders(database, time.time)
+        ledger = SqlLedger(database, time.time, settings.uploads)
+        mirror = Mirror(folders, shelf)
+        yield Service(
+            NAME,
+            subscriptions=subscriptions(ledger, folders, shelf, blobs, settings.uploads),
+            loops=[
+                lambda: every(MIRROR_SECONDS, mirror.write, "index.txt"),
+                lambda: every(VERIFY_SECONDS, mirror.verify, "index.txt verified"),
+                lambda: every(SWEEP_SECONDS, lambda: sweep(blobs, ledger), "blob sweep"),
+            ],
+            checks={"database": database.trouble, "storage": account.trouble},
+            in_flight=lambda: len(ledger.held),
+        )
+
+
+def subscriptions(
+    ledger: SqlLedger, folders: SqlFolders, shelf: CloudinaryShelf, blobs: Blobs, uploads: int
+) -> list[Subscription[Any]]:
+    """Who does what with which message."""
+    buried = partial(handlers.on_dead_image, ledger=ledger)
+    return [
+        Subscription(NAME, IndicesReserved, partial(handlers.on_indices_reserved, batches=folders)),
+        Subscription(NAME, FolderOpened, partial(handlers.on_folder_opened, batches=folders)),
+        Subscription(
+            NAME,
+            ImageReady,
+            partial(handlers.on_image_ready, ledger=ledger, shelf=shelf, blobs=blobs),
+            buried,
+            partial(handlers.forget_bytes, ledger=ledger, blobs=blobs),
+            # Enough that an upload's turn never waits for a delivery; bytes are read at the turn, not before.
+            prefetch=2 * uploads + 4,
+        ),
+        Subscription(
+            NAME,
+            IndexReassigned,
+            partial(handlers.on_index_reassigned, batches=folders, ledger=ledger, shelf=shelf, blobs=blobs),
+            buried,
+        ),
+        Subscription(
+            NAME,
+            ImageFailed,
+            partial(handlers.on_image_failed, ledger=ledger, shelf=shelf, draw=draw),
+            prefetch=uploads,
+        ),
+        Subscription(NAME, DeleteImage, partial(handlers.on_delete_image, graves=folders, shelf=shelf)),
+    ]

@@ -1,0 +1,1 @@
+"""What the uploader decides: whether an image is stored, where, and what is said of it. Pure."""
