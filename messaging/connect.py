@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from messaging.bus import Bus
+from messaging.errors import CannotConnect
 from messaging.memory import MemoryBus
+
+__all__ = ["CannotConnect", "open_bus"]
 
 
 @asynccontextmanager
@@ -12,7 +15,7 @@ async def open_bus(url: str, app_id: str, declare: bool = True) -> AsyncIterator
     """`memory:` lives and ends with the context; `amqp://` and `amqps://` are a RabbitMQ broker, on which
     `declare` says whether to declare the topology or only check it.
 
-    Raises ValueError for any other URL, and what `open_rabbitmq` raises.
+    Raises CannotConnect for any other URL, a refused login, or a topology that does not fit.
     """
     if url.startswith("memory:"):
         yield MemoryBus(app_id)
@@ -25,6 +28,6 @@ async def open_bus(url: str, app_id: str, declare: bool = True) -> AsyncIterator
     else:
         # Only the scheme: the rest may hold a password.
         scheme = url.partition(":")[0][:20]
-        raise ValueError(
+        raise CannotConnect(
             f"a bus is `memory:` or `amqp://USER:PASSWORD@HOST/VHOST` (or `amqps:`), not {scheme!r}"
         )

@@ -42,3 +42,7 @@ class Outage(DeliveryError):
 
 class Unroutable(Outage):
     """A mandatory message found no queue: the topology is not declared. Waits until it is."""
+
+
+class CannotConnect(Exception):
+    """A bus that this process can't use with its settings; the text says what to mend."""

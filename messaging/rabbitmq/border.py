@@ -11,14 +11,14 @@ from aio_pika.exceptions import (
     PublishError,
 )
 
-from messaging.errors import Outage, Unroutable
+from messaging.errors import CannotConnect, Outage, Unroutable
 
 
-class Refused(Exception):
+class Refused(CannotConnect):
     """The broker is there and does not let this user in. Waiting does not help; the text says what might."""
 
 
-class TopologyMismatch(Exception):
+class TopologyMismatch(CannotConnect):
     """The broker lacks, or has otherwise, what the contracts name; the text says which and what to do."""
 
 
