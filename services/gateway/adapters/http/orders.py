@@ -1,0 +1,85 @@
+"""From a caller's wish to a batch that is under way, and the wait for its end."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from time import monotonic
+from typing import Any
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from contracts import acceptance, commands, names
+from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http.problems import Problem, not_found
+from services.gateway.domain.batches import Batch
+from services.gateway.domain.images import ImageState
+from services.gateway.ports import Character, OtherContent
+
+Known = tuple[Batch, Sequence[ImageState]]
+
+
+def new_batch_id() -> str:
+    return f"bat_{uuid4().hex}"
+
+
+def batch_id_of(username: str, client_id: str) -> str:
+    """The batch that this user's own id names, the same at every call."""
+    return str(uuid5(NAMESPACE_URL, f"darkroom/{username}/{client_id}"))
+
+
+def character_id_of(owner: str, slug: str, premade: bool) -> str:
+    """The same for the same character, so that a lost database is rebuilt with the same ids."""
+    collection = names.PREMADE if premade else names.CHARACTERS
+    return f"chr_{sha256(f'{owner}/{collection}/{slug}'.encode()).hexdigest()[:24]}"
+
+
+async def order(desk: Desk, username: str, character_id: str, batch_id: str, wish: dict[str, Any]) -> Batch:
+    """Accepts the batch: kept together with its command, which the relay then sends. Raises Problem."""
+    character = await desk.registry.find(character_id, username)
+    if character is None:
+        raise not_found("character")
+    request = requested(username, character, batch_id, wish)
+    if refusal := acceptance.refusal(request, desk.workflows):
+        pointer = "/" + refusal.field.replace(".", "/")
+        raise Problem(422, refusal.code, refusal.reason, [(pointer, refusal.reason)])
+    try:
+        batch = await desk.batches.accept(request)
+    except OtherContent:
+        detail = "this id names a batch that asks for something else; choose another id"
+        raise Problem(422, "batch_id_reuse", detail) from None
+    desk.relay.ring()
+    return batch
+
+
+def requested(
+    username: str, character: Character, batch_id: str, wish: dict[str, Any]
+) -> commands.GenerateBatch:
+    asked = {name: value for name, value in wish.items() if value is not None}
+    pictured = commands.Character(
+        id=character.id,
+        name=character.name,
+        collection=names.PREMADE if character.premade else names.CHARACTERS,
+        embedding=character.embedding,
+    )
+    style = asked.pop("style", None) or character.style
+    return commands.GenerateBatch(
+        batch_id=batch_id, username=username, character=pictured, style=style, **asked
+    )
+
+
+async def found(desk: Desk, batch_id: str, username: str) -> Known:
+    known = await desk.batches.find(batch_id, username)
+    if known is None:
+        raise not_found("batch")
+    return known
+
+
+async def outcome(desk: Desk, batch_id: str, username: str, seconds: float, gone: Callable[[], Any]) -> Known:
+    """The batch once it has ended, or as it is after `seconds`, when the caller is gone, or at the stop of
+    the process. Woken by changes, so nobody waits for a fixed time."""
+    until = monotonic() + seconds
+    with desk.stage.listening(batch_id) as ear:
+        while True:
+            known = await found(desk, batch_id, username)
+            left = until - monotonic()
+            if known[0].finished_at is not None or left <= 0 or desk.stage.closing or await gone():
+                return known
+            await ear.news(left)

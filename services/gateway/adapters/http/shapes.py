@@ -1,0 +1,158 @@
+"""What travels over HTTP under /v1. Neither bus messages nor table rows, so that each can change alone."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.limits import MAX_QUANTITY, MAX_SIDE, MAX_TEXT, MIN_SIDE
+
+
+class Asked(BaseModel):
+    """A body of ours: an unknown field is a typing error that would cost money, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCharacter(Asked):
+    name: str = Field(min_length=1, max_length=200, examples=["Opal Fever"])
+    premade: bool = Field(False, description="for everybody; needs the scope `premade`")
+    embedding: str | None = Field(
+        None, max_length=200, description="used where the backend offers it", examples=["opal_fever"]
+    )
+    style: str | None = Field(None, max_length=100, description="default style of this character's batches")
+
+
+class CharacterShape(BaseModel):
+    id: str = Field(examples=["chr_5d41402abc4b2a76"])
+    name: str = Field(examples=["Opal Fever"])
+    slug: str = Field(examples=["opal-fever"])
+    collection: str = Field(examples=["premade_characters"])
+    owner: str = Field(examples=["Areg"])
+    premade: bool
+    embedding: str | None
+    style: str | None
+    created_at: datetime
+
+
+class CharacterPage(BaseModel):
+    items: list[CharacterShape]
+    next_cursor: str | None
+    has_more: bool
+
+
+Parameter = str | int | float | bool
+
+
+class NewBatch(Asked):
+    prompt: str = Field(min_length=1, max_length=MAX_TEXT, examples=["portrait in opal light, silver hair"])
+    negative_prompt: str = Field("", max_length=MAX_TEXT, examples=["blurry"])
+    quantity: int = Field(1, ge=1, le=MAX_QUANTITY, examples=[8])
+    width: int = Field(1024, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
+    height: int = Field(1536, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
+    seed: int | None = Field(
+        None, ge=0, lt=2**64, description="of the first image; the others count up from it", examples=[42]
+    )
+    style: str | None = Field(None, max_length=100, examples=["noir"])
+    workflow: str = Field("portrait", max_length=100)
+    parameters: dict[str, Parameter] = Field(
+        default_factory=dict, description="named parameters of the workflow", examples=[{"steps": 30}]
+    )
+    on_failure: Literal["placeholder", "omit"] = Field(
+        "placeholder", description="what stands at the index of an image that can't be made"
+    )
+
+
+class NewNamedBatch(NewBatch):
+    character_id: str = Field(max_length=300, examples=["chr_5d41402abc4b2a76"])
+
+
+class Retry(Asked):
+    ordinals: list[Annotated[int, Field(ge=0, lt=MAX_QUANTITY)]] | None = Field(
+        None, min_length=1, description="which images; all that can be, if absent", examples=[[2, 5]]
+    )
+
+
+class ErrorShape(BaseModel):
+    code: str = Field(examples=["missing_model"])
+    detail: str
+    retryable: bool
+
+
+class Progress(BaseModel):
+    value: float = Field(ge=0, le=1, description="share of the work that is done, steps of renders included")
+    done: int = Field(description="images that have ended")
+    total: int
+
+
+class ImageShape(BaseModel):
+    ordinal: int = Field(description="place inside the batch, from 0")
+    index: int = Field(description="number inside the folder", examples=[7])
+    round: int = Field(description="1, and one more with every retry")
+    name: str | None = Field(description="known once stored", examples=["Areg_opal-fever_image_7"])
+    status: Literal["queued", "running", "succeeded", "placeholder", "failed", "canceled", "deleted"]
+    stage: str | None = Field(description="`queued`, `cold-start` or `running`, while it is rendered")
+    step: int | None
+    steps: int | None
+    ahead: int | None = Field(description="images that will be rendered before this one")
+    url: str | None
+    public_id: str | None
+    content_type: str | None = Field(examples=["image/png"])
+    width: int | None
+    height: int | None
+    hash: str | None = Field(description="MD5 of the bytes")
+    seed: int | None
+    placeholder: bool
+    used_embedding: bool | None
+    backend: str | None
+    queue_ms: int | None
+    gpu_ms: int | None
+    created_at: datetime | None
+    error: ErrorShape | None
+
+
+class Indexes(BaseModel):
+    first: int = Field(examples=[7])
+    last: int = Field(examples=[14])
+
+
+class Metrics(BaseModel):
+    queue_ms: int | None = Field(description="longest wait for a GPU")
+    gpu_ms: int = Field(description="GPU time of all images so far")
+
+
+class BatchSummary(BaseModel):
+    id: str = Field(examples=["bat_0b6c0f3e5d0c4f0e8a37c1c3a1b2c3d4"])
+    status: Literal[
+        "queued", "running", "succeeded", "partially_succeeded", "failed", "canceling", "canceled"
+    ]
+    character: dict[str, str] = Field(examples=[{"id": "chr_5d41402abc4b2a76", "name": "Opal Fever"}])
+    prompt: str
+    quantity: int
+    indexes: Indexes | None = Field(description="the numbers of its images, once they are reserved")
+    created_at: datetime
+    completed_at: datetime | None
+    urls: dict[str, str]
+
+
+class BatchShape(BatchSummary):
+    negative_prompt: str
+    width: int
+    height: int
+    seed: int | None
+    style: str | None
+    workflow: str
+    parameters: dict[str, Any]
+    on_failure: str
+    folder: str | None
+    ahead: int | None = Field(description="images of anybody that are rendered before this batch's next one")
+    progress: Progress
+    images: list[ImageShape]
+    metrics: Metrics
+    error: ErrorShape | None = Field(description="why the whole batch was refused")
+
+
+class BatchPage(BaseModel):
+    items: list[BatchSummary]
+    next_cursor: str | None
+    has_more: bool

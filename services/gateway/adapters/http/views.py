@@ -1,0 +1,121 @@
+"""From what the gateway knows to what people see. Pure, but for progress, which is looked up."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from contracts import names
+from contracts.transient import RenderProgress
+from services.gateway.adapters.http.shapes import (
+    BatchShape,
+    BatchSummary,
+    CharacterShape,
+    ErrorShape,
+    ImageShape,
+    Indexes,
+    Metrics,
+    Progress,
+)
+from services.gateway.domain.batches import Batch, batch_status, count
+from services.gateway.domain.images import ENDED, ImageState, Status
+from services.gateway.ports import Character, Summary
+
+#: (ordinal, round) -> the last progress that was heard.
+Live = Callable[[int, int], RenderProgress | None]
+
+BATCHES = "/v1/batches"
+
+
+def character(known: Character) -> CharacterShape:
+    collection = names.PREMADE if known.premade else names.CHARACTERS
+    values = {name: value for name, value in vars(known).items() if name != "created_at"}
+    return CharacterShape(**values, collection=collection, created_at=_time(known.created_at))
+
+
+def batch(known: Batch, images: Sequence[ImageState], live: Live) -> BatchShape:
+    shown = [image(each, live) for each in images]
+    counts = count(images)
+    started = any(each.stage == "running" for each in shown)
+    request = known.request
+    waits = [each.queue_ms for each in shown if each.queue_ms is not None]
+    queue = [each.ahead for each in shown if each.stage == "queued" and each.ahead is not None]
+    return BatchShape(
+        **_head(known, batch_status(known, counts, started).value),
+        **request.model_dump(include={"negative_prompt", "width", "height", "seed", "style", "workflow"}),
+        parameters=request.parameters,
+        on_failure=request.on_failure,
+        folder=known.folder,
+        ahead=min(queue, default=None),
+        progress=_progress(shown, request.quantity),
+        images=shown,
+        metrics=Metrics(queue_ms=max(waits, default=None), gpu_ms=sum(each.gpu_ms or 0 for each in shown)),
+        error=_rejection(known),
+    )
+
+
+def summary(known: Summary) -> BatchSummary:
+    return BatchSummary(**_head(known.batch, batch_status(known.batch, known.counts).value))
+
+
+def image(known: ImageState, live: Live) -> ImageShape:
+    ended, asset, error = known.status in ENDED, known.asset, known.error
+    heard = None if ended else live(known.ordinal, known.round)
+    running = known.status is Status.RUNNING or (heard is not None and heard.stage != "queued")
+    gone = known.status is Status.DELETED
+    shown = asset if asset and ended and not gone else None
+    return ImageShape(
+        ordinal=known.ordinal,
+        index=known.index,
+        round=known.round,
+        name=asset.name if asset else None,
+        status=(Status.RUNNING if running and not ended else known.status).value,
+        stage=heard.stage if heard else None,
+        step=heard.step if heard else None,
+        steps=heard.steps if heard else None,
+        ahead=heard.ahead if heard else None,
+        url=shown.url if shown else None,
+        public_id=shown.public_id if shown else None,
+        content_type=shown.media_type if shown else None,
+        width=shown.width if shown else None,
+        height=shown.height if shown else None,
+        hash=shown.md5 if shown else None,
+        seed=asset.seed if asset else None,
+        placeholder=known.status is Status.PLACEHOLDER,
+        used_embedding=asset.used_embedding if asset else None,
+        backend=asset.backend if asset else None,
+        queue_ms=asset.queue_ms if asset else None,
+        gpu_ms=asset.gpu_ms if asset else None,
+        created_at=asset.created_at if asset else None,
+        error=ErrorShape(code=error.code, detail=error.detail, retryable=error.retryable) if error else None,
+    )
+
+
+def _head(known: Batch, status: str) -> dict[str, object]:
+    request, first = known.request, known.first
+    here = f"{BATCHES}/{request.batch_id}"
+    return {
+        "id": request.batch_id,
+        "status": status,
+        "character": {"id": request.character.id, "name": request.character.name},
+        "prompt": request.prompt,
+        "quantity": request.quantity,
+        "indexes": None if first is None else Indexes(first=first, last=first + request.quantity - 1),
+        "created_at": _time(known.created_at),
+        "completed_at": None if known.finished_at is None else _time(known.finished_at),
+        "urls": {"self": here, "cancel": f"{here}/cancel", "retry": f"{here}/retry"},
+    }
+
+
+def _progress(shown: Sequence[ImageShape], quantity: int) -> Progress:
+    done = sum(each.status in ENDED for each in shown)
+    steps = sum((each.step or 0) / each.steps for each in shown if each.steps and each.status not in ENDED)
+    return Progress(value=min(1.0, round((done + steps) / quantity, 4)), done=done, total=quantity)
+
+
+def _rejection(known: Batch) -> ErrorShape | None:
+    if known.reserved or known.rejected is None:
+        return None
+    return ErrorShape(code=known.rejected.code, detail=known.rejected.reason, retryable=False)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,83 @@
+"""The gateway, put together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chassis.database import open_database
+from chassis.process import Service
+from chassis.workflows import known_workflows
+from contracts.events import (
+    BatchRejected,
+    ImageDeleted,
+    ImageFailed,
+    ImageStored,
+    IndexReassigned,
+    IndicesReserved,
+)
+from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
+from messaging.bus import Bus, M, Subscription
+from services.gateway import handlers
+from services.gateway.adapters.http.app import build
+from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.relay import Relay
+from services.gateway.adapters.sql_batches import SqlBatches
+from services.gateway.adapters.sql_gallery import SqlGallery
+from services.gateway.adapters.sql_outbox import SqlOutbox
+from services.gateway.adapters.sql_pictures import SqlPictures
+from services.gateway.adapters.sql_registry import SqlRegistry
+from services.gateway.adapters.stage import KnownFleet, LiveStage
+from services.gateway.adapters.tokens import Tokens
+from services.gateway.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+#: Events that are projected at once: a batch's events take turns anyway.
+EVENTS = 32
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
+    """Raises BadSettings where no workflow can be asked for."""
+    workflows = known_workflows(settings.workflows_dir)
+    async with open_database(settings.database_url.get_secret_value(), "gateway", MIGRATIONS) as database:
+        outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
+        if settings.resend_at_start:
+            await outbox.all_due()
+        relay = Relay(outbox, bus)
+        desk = Desk(
+            tokens=Tokens(settings),
+            registry=SqlRegistry(database),
+            batches=SqlBatches(database),
+            pictures=SqlPictures(database),
+            relay=relay,
+            stage=stage,
+            workflows=workflows,
+            generate_wait=settings.generate_wait,
+        )
+        yield Service(
+            name="gateway",
+            subscriptions=subscriptions(SqlGallery(database), stage, fleet),
+            loops=[relay.run],
+            checks={"database": database.trouble},
+            web=partial(build, desk),
+            stopping=stage.close,
+        )
+
+
+def subscriptions(gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet) -> list[Subscription[Any]]:
+    def growing(message: type[M], handler: Callable[..., Any]) -> Subscription[M]:
+        return Subscription("gateway", message, partial(handler, gallery=gallery), prefetch=EVENTS)
+
+    return [
+        growing(IndicesReserved, handlers.on_indices_reserved),
+        growing(BatchRejected, handlers.on_batch_rejected),
+        growing(ImageStored, handlers.on_image_stored),
+        growing(ImageFailed, handlers.on_image_failed),
+        growing(IndexReassigned, handlers.on_index_reassigned),
+        growing(ImageDeleted, handlers.on_image_deleted),
+        Subscription("gateway", RenderProgress, partial(handlers.on_render_progress, stage=stage)),
+        Subscription("gateway", ChangesLogged, partial(handlers.on_changes_logged, stage=stage)),
+        Subscription("gateway", ServiceStatus, partial(handlers.on_service_status, fleet=fleet)),
+    ]

@@ -1,0 +1,61 @@
+"""What the gateway is told."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from chassis.main import ServiceSettings
+from chassis.settings import Settings as ProcessSettings
+from chassis.settings import Url
+
+#: Signs tokens of a system that only this machine can reach. Known to everybody, hence refused elsewhere.
+DEVELOPMENT_SECRET = "darkroom development key, good on loopback only"  # noqa: S105
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class TokenSettings(ProcessSettings):
+    """How callers prove who they are."""
+
+    jwt_secret: SecretStr | None = Field(None, description="HS256 secret of the tokens, 32 bytes or more")
+    jwt_jwks_url: str | None = Field(
+        None, description="where the RS256 and ES256 keys of the tokens are published, instead of JWT_SECRET"
+    )
+    jwt_audience: str | None = Field(None, description="`aud` that a token must have; unset: not asked")
+    jwt_issuer: str | None = Field(None, description="`iss` that a token must have; unset: not asked")
+
+    @model_validator(mode="after")
+    def _keys_are_safe(self) -> Self:
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else None
+        if secret and self.jwt_jwks_url:
+            raise ValueError("set JWT_SECRET or JWT_JWKS_URL, not both")
+        if secret and len(secret.encode()) < 32:
+            raise ValueError("JWT_SECRET is shorter than 32 bytes; make one with `openssl rand -hex 32`")
+        if secret == DEVELOPMENT_SECRET and self.host not in _LOOPBACK:
+            raise ValueError(
+                "the development key opens a system on loopback only; set JWT_SECRET or HOST=127.0.0.1"
+            )
+        return self
+
+
+class Settings(ServiceSettings, TokenSettings):
+    """One gateway process."""
+
+    database_url: Url = Field(
+        description="`postgresql+asyncpg://user:password@host/db` or `sqlite+aiosqlite:///file`"
+    )
+    generate_wait: float = Field(
+        300.0, ge=0, le=3600, description="seconds that the old generate call waits before it answers 202"
+    )
+    resend_at_start: bool = Field(
+        False, description="send unanswered commands again at start, for a bus that forgets with its process"
+    )
+    workflows_dir: Path = Field(
+        Path("workflows"), description="folder with the workflows that may be asked for"
+    )
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> Self:
+        if not (self.jwt_secret or self.jwt_jwks_url):
+            raise ValueError("JWT_SECRET or JWT_JWKS_URL must be set, else no token can be checked")
+        return self
