@@ -48,6 +48,14 @@ def token(
     typer.echo(issue(secret(), username, hours * 3600, scope))
 
 
+@app.command()
+def settings() -> None:
+    """Print every variable that Darkroom reads, as a Markdown table."""
+    from cli.variables import markdown
+
+    typer.echo(markdown(), nl=False)
+
+
 def main() -> None:
     """Exits 2 with a sentence where a setting is missing or wrong."""
     try:

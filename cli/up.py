@@ -9,6 +9,7 @@ from chassis.process import stop_on_signals
 from chassis.settings import read
 from cli.tokens import issue
 from services.__main__ import Started, SystemSettings, serve
+from services.gateway.adapters.http.orders import character_id_of
 
 DAY = 86_400
 
@@ -30,6 +31,7 @@ def greeting(system: Started) -> str:
             [f"\n[bold]Darkroom is at {system.url}[/] (docs at {system.url}/docs)", *stand_ins, ""]
         )
     token = issue(system.jwt_secret, "newcomer", DAY, "premade")
+    character = character_id_of("newcomer", "opal-fever", premade=False)
     example = dedent(f"""
         [bold]Darkroom is at {system.url}[/]
           API documents        {system.url}/docs
@@ -39,12 +41,11 @@ def greeting(system: Started) -> str:
         Try it (the token is good for a day, for the user `newcomer`):
 
         TOKEN={token}
-        ID=$(curl -s {system.url}/v1/characters -H "Authorization: Bearer $TOKEN" \\
-          -H 'Content-Type: application/json' -d '{{"name": "Opal Fever"}}' \\
-          | python3 -c 'import sys, json; print(json.load(sys.stdin)["id"])')
+        curl -s {system.url}/v1/characters -H "Authorization: Bearer $TOKEN" \\
+          -H 'Content-Type: application/json' -d '{{"name": "Opal Fever"}}'
         curl -s {system.url}/api/image-generation/generate -H "Authorization: Bearer $TOKEN" \\
           -H 'Content-Type: application/json' \\
-          -d "{{\\"characterId\\": \\"$ID\\", \\"prompt\\": \\"opal light\\", \\"quantity\\": 4}}"
+          -d '{{"characterId": "{character}", "prompt": "opal light", "quantity": 4}}'
 
         Ctrl-C stops it; what was under way goes on at the next start.
     """)

@@ -6,8 +6,8 @@ The only module that sees every service, and the only one that makes up a URL.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from pydantic import Field
 
 from chassis import logs
 from chassis.main import ServiceSettings
-from chassis.process import run, stop_on_signals
+from chassis.process import Service, run, stop_on_signals
 from chassis.settings import BadSettings, Settings, read
+from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
 from sandbox.ensemble import StandIns, stand_ins
 from services.gateway.app import open_gateway
@@ -79,15 +80,22 @@ async def serve(
         # A memory bus forgets what was in flight when its process ends: the outbox asks for all of it again.
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
         bus = await stack.enter_async_context(open_bus(bus_url, "darkroom"))
-        services = [
-            await stack.enter_async_context(opening(_settings(name, kind, known, system.var_dir), bus))
-            for name, (kind, opening) in SERVICES.items()
-        ]
+        services = await stack.enter_async_context(opened(bus, known, system.var_dir))
         door = _settings("gateway", GatewaySettings, known, system.var_dir)
         secret = door.jwt_secret.get_secret_value() if door.jwt_secret else None
         await run(
             services, bus, door.host, door.port, stop, lambda url: started(Started(url, secret, ensemble))
         )
+
+
+@asynccontextmanager
+async def opened(bus: Bus, known: Mapping[str, str], var: Path) -> AsyncIterator[list[Service]]:
+    """The four services on one bus, ready to run, with the settings of the environment and of `known`."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(opening(_settings(name, kind, known, var), bus))
+            for name, (kind, opening) in SERVICES.items()
+        ]
 
 
 def _made_up(var: Path) -> dict[str, str]:

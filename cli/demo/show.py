@@ -1,7 +1,9 @@
 """Runs the demo: starts the system, asks, watches, and shows what came of it."""
 
 import asyncio
+import json
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -18,7 +20,7 @@ from chassis import logs
 from chassis.settings import BadSettings
 from cli.demo import sheet
 from cli.demo.plan import ROLES, WISHES, Wish
-from cli.demo.promises import Evidence, Promise, check
+from cli.demo.promises import Evidence, Promise, check, numbered_once
 from cli.demo.visitor import Visitor
 from sandbox.ensemble import StandIns
 from services.__main__ import Started, serve
@@ -30,7 +32,8 @@ PATIENCE = 120.0
 async def show(folder: Path) -> int:
     """The exit status: 0 if the four promises hold. Raises BadSettings where the environment names real
     services, since their storage can't be looked into."""
-    console = Console()
+    # A pipe or a log has no width of its own; there the whole table is written out.
+    console = Console(width=None if sys.stdout.isatty() else 220)
     with _emptied(folder).joinpath("darkroom.log").open("w") as stream:
         logs.configure("demo", form="json", stream=stream)
         async with _running(folder) as system, httpx.AsyncClient(base_url=system.url, timeout=30) as client:
@@ -41,10 +44,15 @@ async def show(folder: Path) -> int:
                 evidence = await _gather(visitor, batches, system.stand_ins)
     images = [image for batch in batches for image in batch["images"] if image["url"]]
     sheet.draw(images, evidence.delivered, folder / "contact-sheet.png")
+    (folder / "batches.json").write_text(json.dumps(batches, indent=2))
     console.print(_table(batches))
     promises = check(evidence)
     _verdict(console, promises, evidence)
-    console.print(f"\nContact sheet: {folder / 'contact-sheet.png'}\nLog: {folder / 'darkroom.log'}")
+    console.print(
+        f"\nContact sheet  {folder / 'contact-sheet.png'}\nAll that was answered  {folder / 'batches.json'}"
+        f"\nLog  {folder / 'darkroom.log'}",
+        highlight=False,
+    )
     return 1 if any(promise.breaches for promise in promises) else 0
 
 
@@ -125,27 +133,25 @@ async def _settled_assets(
     until = time.monotonic() + 10
     while True:
         assets: list[dict[str, Any]] = (await client.get(url)).json()["assets"]
-        if not check(Evidence(batches, {}, assets, {}))[0].breaches or time.monotonic() > until:
+        if not numbered_once(Evidence(batches, {}, assets, {})) or time.monotonic() > until:
             return assets
         await asyncio.sleep(0.2)
 
 
 def _table(batches: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="What lies in storage", title_justify="left", header_style="bold")
-    for name in ("index", "name", "URL", "md5", "seconds"):
-        table.add_column(name, justify="right" if name in ("index", "seconds") else "left", overflow="fold")
+    table.add_column("index", justify="right")
+    table.add_column("name", no_wrap=True)
+    table.add_column("URL", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("md5", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("seconds", justify="right")
     for batch in batches:
         for image in batch["images"]:
-            mark = " [yellow](placeholder)[/]" if image["placeholder"] else ""
+            style = "yellow" if image["placeholder"] else ""
+            url = f"[link={image['url']}]{image['url']}[/link]" if image["url"] else ""
             seconds = f"{(image['gpu_ms'] or 0) / 1000:.1f}"
-            cells = (
-                str(image["index"]),
-                image["name"] + mark,
-                image["url"] or "",
-                image["hash"] or "",
-                seconds,
-            )
-            table.add_row(*cells)
+            cells = (str(image["index"]), image["name"] or "", url, image["hash"] or "", seconds)
+            table.add_row(*cells, style=style)
         table.add_section()
     return table
 
