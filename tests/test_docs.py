@@ -22,7 +22,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("docs/*.md")) + [ROOT / "README.md"], ids=lambda page: page.name
+    "page", [*sorted(ROOT.glob("docs/*.md")), ROOT / "README.md"], ids=lambda page: page.name
 )
 def test_links_inside_the_documents_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", page.read_text())
@@ -30,13 +30,9 @@ def test_links_inside_the_documents_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
-def test_every_make_target_in_the_readme_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)\b(?! (?:a|the|it)\b)", README)) & targets >= {
-        "demo",
-        "up",
-        "test",
-    }
+def test_every_make_command_in_the_readme_exists() -> None:
+    shown = set(re.findall(r"^    make ([a-z]+)", README, re.MULTILINE))
+    assert shown and shown <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_every_message_has_a_schema() -> None:
