@@ -32,7 +32,8 @@ def test_links_inside_the_documents_lead_somewhere(page: Path) -> None:
 
 def test_every_make_command_in_the_readme_exists() -> None:
     shown = set(re.findall(r"^    make ([a-z]+)", README, re.MULTILINE))
-    assert shown and shown <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert shown
+    assert shown <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_every_message_has_a_schema() -> None:
