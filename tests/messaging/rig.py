@@ -9,9 +9,11 @@ import aio_pika
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import QueueEmpty
 
+from contracts.message import Message
 from contracts.topology import EXCHANGE, QUEUES, WAITS, Queue
 from messaging.bus import Bus
 from messaging.envelope import Envelope
+from messaging.errors import Outage
 from messaging.memory import MemoryBus
 from tests.messaging.ear import WITHIN_SECONDS
 
@@ -45,6 +47,33 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
             if value := await condition():
                 return value
             await asyncio.sleep(0.02)
+
+
+async def troubled(bus: Bus) -> None:
+    """Returns once the bus knows that it is in trouble."""
+
+    async def trouble() -> str | None:
+        return bus.trouble()
+
+    await until(trouble)
+
+
+async def untroubled(bus: Bus) -> None:
+    """Returns once the bus knows of no trouble."""
+
+    async def none() -> bool:
+        return bus.trouble() is None
+
+    await until(none)
+
+
+async def attempted(bus: Bus, *messages: Message) -> bool:
+    """Publishes once, whatever happens. False after an outage: then it may be there or not."""
+    try:
+        await bus.publish(*messages)
+    except Outage:
+        return False
+    return True
 
 
 class MemoryRig:
