@@ -1,25 +1,58 @@
 """One log line is one event: JSON for machines, text for people, with batch and index where there are any."""
 
 import logging
+import math
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
-#: Passwords in URLs, signed strings and bearer tokens, wherever a foreign error text carries them.
-_SECRET = re.compile(
-    r"(?<=://)([^/\s:@]+):[^@/\s]+(?=@)|(?i:(bearer|basic)) [A-Za-z0-9._~+/=-]{8,}|(String to sign - )'[^']*'"
+_SECRET_NAMES = re.compile(r"(?i)secret|passw|token|authorization|api_?key|signature|credential|cookie")
+_NAME = rf"[\w-]*(?:{_SECRET_NAMES.pattern[4:]})[\w-]*"
+
+#: What a credential looks like wherever a foreign text carries it, and what stands there instead.
+_SECRETS = (
+    # Up to the last @ of the word: passwords are not always percent-encoded as they must be.
+    (re.compile(r"(?<=://)([^/\s:@'\"]*):[^\s'\"]*(?=@)"), r"\1:***"),
+    # Cloudinary's refusals quote the parameters that were signed.
+    (re.compile(r"(String to sign - )'[^']*'?"), r"\1'***'"),
+    (re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",}]+"), r"\1***"),
+    (re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+    (re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*:\s*)(?:'[^']*'|\"[^\"]*\")"), r"\1'***'"),
+    (re.compile(rf"(?i)(\b{_NAME}\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)"), r"\1***"),
 )
-_SECRET_NAMES = re.compile(r"(?i)secret|password|token|authorization|api_?key|signature")
+
+#: Containers inside containers that are shown; deeper ones, and those that hold themselves, are not.
+DEPTH = 6
+
+#: Gone before anything is printed.
+_STRUCTLOGS_OWN = ("_record", "_from_structlog")
+
+#: Libraries whose lesser words are about themselves.
+_CHATTY = (
+    "aio_pika",
+    "aiormq",
+    "aiosqlite",
+    "alembic",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "urllib3",
+    "uvicorn",
+    "websockets",
+)
 
 Event = MutableMapping[str, Any]
 
 
 def redact(text: str) -> str:
     """The same text without anything that looks like a credential."""
-    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}:***", text)
+    for look, instead in _SECRETS:
+        text = look.sub(instead, text)
+    return text
 
 
 def configure(
@@ -29,18 +62,19 @@ def configure(
     stream: TextIO | None = None,
 ) -> None:
     """Sends structlog and the standard library's loggers to `stream` (standard error), through the same
-    processors."""
+    processors. Nothing that is logged can make the caller fail."""
     stream = stream or sys.stderr
     people = form == "text" or (form == "auto" and stream.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         _naming(service),
-        _without_secrets,
+        _made_plain,
     ]
-    last: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -51,6 +85,15 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    _standard_library(_handler(stream, shared, people), level.upper())
+
+
+def _handler(stream: TextIO, shared: list[Any], people: bool) -> logging.Handler:
+    last: Any = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time")
+        if people
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -58,20 +101,15 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    return handler
+
+
+def _standard_library(handler: logging.Handler, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for chatty in (
-        "aio_pika",
-        "aiormq",
-        "httpx",
-        "httpcore",
-        "urllib3",
-        "websockets",
-        "aiosqlite",
-        "alembic",
-    ):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    root.setLevel(level)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # The SDK adds a handler of its own at import, which would print every line twice.
     logging.getLogger("Cloudinary").handlers.clear()
 
@@ -84,10 +122,38 @@ def _naming(service: str) -> Any:
     return add
 
 
-def _without_secrets(_logger: Any, _method: str, event: Event) -> Event:
-    for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "***"
-        elif isinstance(value, str):
-            event[name] = redact(value)
-    return event
+def _made_plain(_logger: Any, _method: str, event: Event) -> Event:
+    return {
+        name: value if name in _STRUCTLOGS_OWN else _plain(name, value, DEPTH)
+        for name, value in event.items()
+    }
+
+
+def _plain(name: str, value: Any, depth: int) -> Any:
+    """Something that JSON knows, without secrets."""
+    if value is not None and _SECRET_NAMES.search(name):
+        return "***"
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value)} bytes"
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _plain_container(value, depth - 1)
+    return redact(value if isinstance(value, str) else _words(value))
+
+
+def _plain_container(values: Any, depth: int) -> Any:
+    if not depth:
+        return "..."
+    if isinstance(values, Mapping):
+        return {_words(name): _plain(_words(name), value, depth) for name, value in values.items()}
+    return [_plain("", value, depth) for value in values]
+
+
+def _words(value: object) -> str:
+    try:
+        return value if isinstance(value, str) else repr(value)
+    except Exception as error:  # noqa: BLE001  a value that can't be shown must not hide the line about it
+        return f"{type(value).__name__} that can't be shown ({type(error).__name__})"

@@ -29,6 +29,9 @@ CATCHES_ALL = {
     ),
     "messaging/rabbitmq/consumer.py": ("a settling that cannot be encoded becomes an attempt",),
     "chassis/cloudinary_account.py": ("the SDK raises bare Exception; what came over the wire is judged",),
+    "chassis/logs.py": ("a value that cannot be shown must not hide the line about it",),
+    "chassis/main.py": ("the last word of a process is a log line, redacted",),
+    "chassis/web.py": ("a check that breaks has found trouble",),
     "chassis/process.py": ("a round of a sweep that fails is followed by the next one",),
     "sandbox/comfyui/execution.py": ("as in the real server, whatever a node raises ends its prompt alone",),
 }
