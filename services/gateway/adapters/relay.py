@@ -1,0 +1,60 @@
+"""Sends what the outbox holds: at once when something is put in, and again when nobody answers."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from prometheus_client import Gauge
+
+from chassis.process import every
+from messaging.bus import Bus
+from messaging.errors import Outage
+from services.gateway.adapters.sql_outbox import SqlOutbox
+
+OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is not answered")
+
+#: Seconds between two looks when nobody rings, and commands sent at once.
+LOOK, GROUP = 1.0, 100
+
+
+class Relay:
+    """One per process; replicas share the work through the outbox."""
+
+    def __init__(self, outbox: SqlOutbox, bus: Bus) -> None:
+        self._outbox = outbox
+        self._bus = bus
+        self._bell = asyncio.Event()
+        self._bell.set()
+
+    def ring(self) -> None:
+        """Something was put into the outbox."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Looks for ever; a look that fails is followed by the next one."""
+        await every(0, self._look, "outbox")
+
+    async def _look(self) -> None:
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the bell.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._bell.wait()
+        self._bell.clear()
+        while await self._round() == GROUP:
+            pass
+        oldest = await self._outbox.oldest()
+        OLDEST.set(0 if oldest is None else max(time.time() - oldest, 0))
+
+    async def _round(self) -> int:
+        taken = await self._outbox.due(time.time(), GROUP)
+        if not taken:
+            return 0
+        keys = [key for key, _ in taken]
+        try:
+            await self._bus.publish(*(command for _, command in taken))
+        except Outage:
+            # Not to wait for the end of the turn: the broker may be back in a moment.
+            await self._outbox.unsent(keys, time.time())
+            raise
+        await self._outbox.sent(keys, time.time())
+        return len(taken)

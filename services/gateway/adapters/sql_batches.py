@@ -1,0 +1,123 @@
+"""Batches by their owner, in SQL: every wish is one commit together with the command that carries it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy import RowMapping, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from contracts.commands import CancelBatch, GenerateBatch, RetryImages
+from services.gateway.adapters import change_log
+from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
+from services.gateway.adapters.rows import to_batch
+from services.gateway.adapters.tables import BATCHES, IMAGES
+from services.gateway.domain.batches import Batch, same_request, to_retry
+from services.gateway.domain.images import ImageState, Status
+from services.gateway.ports import Canceling, OtherContent, Summary
+
+
+class SqlBatches:
+    """Keeps the promise of `Batches`."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def accept(self, request: GenerateBatch) -> Batch:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, request.batch_id, now)
+            if row["request"]:
+                known = to_batch(row)
+                if not same_request(known.request, request):
+                    raise OtherContent(request.batch_id)
+                return known
+            values = {
+                "request": request.encode().decode(),
+                "username": request.username,
+                "character_id": request.character.id,
+                "quantity": request.quantity,
+            }
+            await connection.execute(
+                update(BATCHES).where(BATCHES.c.batch_id == request.batch_id).values(**values)
+            )
+            await enqueue(self._database, connection, [request], now)
+            await change_log.append(connection, request.batch_id, "accepted")
+            return Batch(request, row["created_at"])
+
+    async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None:
+        owned = (BATCHES.c.batch_id == batch_id) & (BATCHES.c.username == username)
+        async with self._database.read() as connection:
+            query = select(BATCHES).where(owned, BATCHES.c.request.is_not(None))
+            row = (await connection.execute(query)).mappings().one_or_none()
+            return (to_batch(row), await images_of(connection, batch_id)) if row else None
+
+    async def list(self, username: str, before: tuple[float, str] | None, limit: int) -> Sequence[Summary]:
+        query = select(BATCHES).where(BATCHES.c.username == username, BATCHES.c.request.is_not(None))
+        if before:
+            query = query.where(tuple_(BATCHES.c.created_at, BATCHES.c.batch_id) < before)
+        query = query.order_by(BATCHES.c.created_at.desc(), BATCHES.c.batch_id.desc()).limit(limit)
+        async with self._database.read() as connection:
+            batches = [to_batch(row) for row in (await connection.execute(query)).mappings()]
+            counted = (
+                select(IMAGES.c.batch_id, IMAGES.c.status, func.count().label("images"))
+                .where(IMAGES.c.batch_id.in_([batch.request.batch_id for batch in batches]))
+                .group_by(IMAGES.c.batch_id, IMAGES.c.status)
+            )
+            counts: dict[str, dict[Status, int]] = {}
+            for batch_id, status, images in await connection.execute(counted):
+                counts.setdefault(batch_id, {})[Status(status)] = images
+        return [Summary(batch, counts.get(batch.request.batch_id, {})) for batch in batches]
+
+    async def cancel(self, batch_id: str) -> None:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, batch_id, now)
+            if row["finished_at"] is not None or row["cancel_requested_at"] is not None:
+                return
+            await connection.execute(
+                update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(cancel_requested_at=now)
+            )
+            await enqueue(self._database, connection, [CancelBatch(batch_id=batch_id)], now)
+            await change_log.append(connection, batch_id, "cancel")
+
+    async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, batch_id, now)
+            if row["cancel_requested_at"] is not None and row["finished_at"] is None:
+                raise Canceling(batch_id)
+            images = await images_of(connection, batch_id)
+            round_, chosen = to_retry(images, ordinals)
+            if not chosen:
+                return 0
+            await self._reopen(
+                connection, row, [image for image in images if image.ordinal in chosen], round_
+            )
+            command = RetryImages(batch_id=batch_id, round=round_, ordinals=chosen)
+            await enqueue(self._database, connection, [command], now)
+            await change_log.append(
+                connection, batch_id, "retry", {"round": round_, "ordinals": list(chosen)}
+            )
+            return len(chosen)
+
+    async def _reopen(
+        self, connection: AsyncConnection, row: RowMapping, images: Sequence[ImageState], round_: int
+    ) -> None:
+        status = replace(images[0], round=round_).status
+        ordinals = [image.ordinal for image in images]
+        await connection.execute(
+            update(IMAGES)
+            .where(IMAGES.c.batch_id == row["batch_id"], IMAGES.c.ordinal.in_(ordinals))
+            .values(round=round_, status=status.value)
+        )
+        reopened = {
+            "ended": await count_ended(connection, row["batch_id"]),
+            "finished_at": None,
+            "cancel_requested_at": None,
+        }
+        await connection.execute(
+            update(BATCHES).where(BATCHES.c.batch_id == row["batch_id"]).values(**reopened)
+        )

@@ -1,0 +1,151 @@
+"""The read model in SQL: one transaction per event, batches taking turns only with themselves."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from sqlalchemy import RowMapping, case, delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from contracts import names
+from contracts.commands import DeleteImage
+from contracts.events import BatchFinished, BatchRejected, IndicesReserved
+from services.gateway.adapters import change_log
+from services.gateway.adapters.batch_rows import answer_retries, closed, count_ended, locked
+from services.gateway.adapters.rows import of_image, to_image
+from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
+from services.gateway.domain.images import ENDED, ImageState
+from services.gateway.ports import Merge
+
+_TURN = text("SELECT pg_advisory_xact_lock(hashtext(:public_id))")
+
+
+class SqlGallery:
+    """Keeps the promise of `Gallery`."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def reserved(self, event: IndicesReserved) -> BatchFinished | None:
+        now, request = self._clock(), event.request
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, event.batch_id, now)
+            known = {
+                "username": request.username,
+                "character_id": request.character.id,
+                "request": request.encode().decode(),
+                "quantity": event.quantity,
+                "folder": event.folder,
+                "first": event.first,
+                "next_index": event.next_index,
+            }
+            await self._number(connection, event)
+            await self._register(connection, event, now)
+            ended = await count_ended(connection, event.batch_id)
+            end = await closed(connection, row, ended, now, **known)
+            if row["first"] is None:
+                indexes = {"first": event.first, "last": event.first + event.quantity - 1}
+                await change_log.append(connection, event.batch_id, "reserved", indexes)
+            return end
+
+    async def heard(self, batch_id: str, ordinal: int, index: int, merge: Merge) -> BatchFinished | None:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, batch_id, now)
+            old = await self._image(connection, batch_id, ordinal)
+            new = await self._with_deletion(connection, merge(old or ImageState(batch_id, ordinal, index)))
+            ended = row["ended"]
+            if new != old:
+                await self._write(connection, new, row)
+                ended += (new.status in ENDED) - (old is not None and old.status in ENDED)
+            if new.round > 1 and new.status in ENDED:
+                await answer_retries(connection, batch_id)
+            end = await closed(connection, row, ended, now)
+            if new != old:
+                shown = {"ordinal": ordinal, "index": new.index, "status": new.status.value}
+                await change_log.append(connection, batch_id, "image", shown)
+            return end
+
+    async def rejected(self, event: BatchRejected) -> None:
+        now = self._clock()
+        async with self._database.begin() as connection:
+            row = await locked(self._database, connection, event.batch_id, now)
+            # Of several refusals always the same one, whichever comes last.
+            reason = max(row["rejected"] or "", event.encode().decode())
+            await closed(connection, row, row["ended"], now, rejected=reason)
+            if row["first"] is None and reason != row["rejected"]:
+                await change_log.append(connection, event.batch_id, "rejected", {"code": event.code})
+
+    async def deleted(self, public_id: str) -> Mapping[str, BatchFinished | None]:
+        async with self._database.begin() as connection:
+            await self._hold(connection, public_id)
+            tombstone = self._database.insert(DELETED).values(public_id=public_id)
+            await connection.execute(tombstone.on_conflict_do_nothing())
+            asked = str(DeleteImage(public_id=public_id).id())
+            await connection.execute(delete(OUTBOX).where(OUTBOX.c.id == asked))
+        # Apart from the above, because everybody else locks the batch first and the asset then.
+        async with self._database.read() as connection:
+            shown = select(IMAGES.c.batch_id, IMAGES.c.ordinal, IMAGES.c.idx)
+            images = (await connection.execute(shown.where(IMAGES.c.public_id == public_id))).all()
+        return {image.batch_id: await self.heard(*image, merge=lambda known: known) for image in images}
+
+    async def _hold(self, connection: AsyncConnection, public_id: str) -> None:
+        """Whoever stores an image and whoever deletes it take turns: one of them sees the other."""
+        if self._database.is_postgresql:
+            await connection.execute(_TURN, {"public_id": public_id})
+
+    async def _image(self, connection: AsyncConnection, batch_id: str, ordinal: int) -> ImageState | None:
+        query = select(IMAGES).where(IMAGES.c.batch_id == batch_id, IMAGES.c.ordinal == ordinal)
+        row = (await connection.execute(query)).mappings().one_or_none()
+        return to_image(row) if row else None
+
+    async def _with_deletion(self, connection: AsyncConnection, image: ImageState) -> ImageState:
+        if image.asset is None:
+            return image
+        await self._hold(connection, image.asset.public_id)
+        query = select(DELETED.c.public_id).where(DELETED.c.public_id == image.asset.public_id)
+        return replace(image, deleted=(await connection.execute(query)).first() is not None)
+
+    async def _write(self, connection: AsyncConnection, image: ImageState, batch: RowMapping) -> None:
+        asset = image.asset
+        owner = {
+            "username": batch["username"] or (asset and asset.username),
+            "character_id": batch["character_id"] or (asset and asset.character.id),
+        }
+        values = of_image(image) | owner
+        statement = self._database.insert(IMAGES).values(values)
+        changes = {name: value for name, value in values.items() if name not in ("batch_id", "ordinal")}
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["batch_id", "ordinal"], set_=changes)
+        )
+
+    async def _number(self, connection: AsyncConnection, event: IndicesReserved) -> None:
+        """Every image of the block has a row; what was heard before keeps what it says."""
+        owner = {"username": event.request.username, "character_id": event.request.character.id}
+        fresh = [
+            of_image(ImageState(event.batch_id, ordinal, event.first + ordinal)) | owner
+            for ordinal in range(event.quantity)
+        ]
+        await connection.execute(self._database.insert(IMAGES).on_conflict_do_nothing(), fresh)
+        reserved = IMAGES.c.ordinal + event.first
+        higher = case((IMAGES.c.idx < reserved, reserved), else_=IMAGES.c.idx)
+        await connection.execute(
+            update(IMAGES).where(IMAGES.c.batch_id == event.batch_id).values(idx=higher, **owner)
+        )
+
+    async def _register(self, connection: AsyncConnection, event: IndicesReserved, now: float) -> None:
+        """A character that nobody registered, but somebody made images of, is one of the gallery's too."""
+        character = event.request.character
+        values = {
+            "id": character.id,
+            "owner": event.request.username,
+            "name": character.name,
+            "slug": names.slug(character.name),
+            "premade": character.collection == names.PREMADE,
+            "embedding": character.embedding,
+            "created_at": now,
+        }
+        # Also where its slug is another character's: then the batch is seen, the character is not.
+        await connection.execute(self._database.insert(CHARACTERS).values(values).on_conflict_do_nothing())

@@ -1,0 +1,79 @@
+"""Accepted commands until they are answered, in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, bindparam, delete, func, select, update
+
+from chassis.database import Database
+from contracts.commands import OpenFolder
+from contracts.message import Message
+from contracts.topology import BY_ROUTE
+from services.gateway.adapters.batch_rows import in_turn
+from services.gateway.adapters.tables import BATCHES, OUTBOX
+from services.gateway.domain.resend import next_send, quiet_until
+
+#: Seconds that a replica has to send what it took before another one may.
+TURN = 30.0
+
+# A command that was taken is due later than it was put in. What is not was answered meanwhile and then asked
+# for again: that one was not sent.
+_TAKEN = OUTBOX.c.next_at > OUTBOX.c.created_at
+_MOVED = update(OUTBOX).where(OUTBOX.c.id == bindparam("key"))
+
+
+class SqlOutbox:
+    """Keeps the promise of `Outbox`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, now: float, limit: int) -> Sequence[tuple[str, Message]]:
+        heard = select(OUTBOX, BATCHES.c.last_event_at).select_from(
+            OUTBOX.outerjoin(BATCHES, OUTBOX.c.batch_id == BATCHES.c.batch_id)
+        )
+        oldest = heard.where(OUTBOX.c.next_at <= now).order_by(OUTBOX.c.created_at).limit(limit)
+        async with self._database.begin() as connection:
+            query = oldest.with_for_update(skip_locked=True, of=OUTBOX)
+            rows = (await connection.execute(query)).mappings().all()
+            later = {row["id"]: _quiet(row, now) for row in rows}
+            if rows:
+                turns = [{"key": key, "at": at or now + TURN} for key, at in later.items()]
+                await connection.execute(_MOVED.values(next_at=bindparam("at")), turns)
+        return [
+            (row["id"], BY_ROUTE[row["route"]].decode(row["body"].encode()))
+            for row in rows
+            if later[row["id"]] is None
+        ]
+
+    async def sent(self, ids: Sequence[str], now: float) -> None:
+        taken = OUTBOX.c.id.in_(ids) & _TAKEN
+        async with self._database.begin() as connection:
+            query = select(OUTBOX.c.id, OUTBOX.c.sends).where(taken).order_by(OUTBOX.c.id).with_for_update()
+            sends = (await connection.execute(query)).all()
+            if not sends:
+                return
+            # Nothing comes back to the gateway about a folder: the broker's confirm is the answer.
+            await connection.execute(delete(OUTBOX).where(taken, OUTBOX.c.route == OpenFolder.route()))
+            again = [{"key": key, "sent": n + 1, "at": next_send(now, n + 1)} for key, n in sends]
+            await connection.execute(_MOVED.values(sends=bindparam("sent"), next_at=bindparam("at")), again)
+
+    async def unsent(self, ids: Sequence[str], now: float) -> None:
+        async with self._database.begin() as connection:
+            taken = in_turn(OUTBOX.c.id.in_(ids) & _TAKEN)
+            await connection.execute(update(OUTBOX).where(taken).values(next_at=now))
+
+    async def all_due(self) -> None:
+        async with self._database.begin() as connection:
+            everything = in_turn(OUTBOX.c.id.is_not(None))
+            await connection.execute(update(OUTBOX).where(everything).values(next_at=0, sends=0))
+
+    async def oldest(self) -> float | None:
+        """When the oldest unanswered command was accepted, epoch seconds."""
+        async with self._database.read() as connection:
+            oldest = (await connection.execute(select(func.min(OUTBOX.c.created_at)))).scalar_one()
+        return None if oldest is None else float(oldest)
+
+
+def _quiet(row: RowMapping, now: float) -> float | None:
+    """One that was sent before waits on while its batch is heard of."""
+    return quiet_until(row["last_event_at"], now) if row["sends"] else None

@@ -1,0 +1,98 @@
+"""What is live in this process: how far renders are, who waits for news, and how the others said they are."""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from contracts.transient import RenderProgress, ServiceStatus
+
+#: Renders whose progress is remembered; the oldest is forgotten first.
+REMEMBERED = 20_000
+#: Processes whose word is remembered; who was silent longest is forgotten first.
+PROCESSES = 1_000
+#: Seconds after which a waiting caller looks by himself: hints may be lost.
+LOOK = 1.0
+
+
+class Ear:
+    """One caller who waits for news of one batch."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def news(self, seconds: float) -> None:
+        """Returns at the first change since the last call, or after `seconds`, a second at the most."""
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the ring.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, LOOK)):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+class LiveStage:
+    """Keeps the promise of `Stage`."""
+
+    def __init__(self) -> None:
+        self._progress: OrderedDict[tuple[str, int], RenderProgress] = OrderedDict()
+        self._waiting: dict[str, set[Ear]] = defaultdict(set)
+        self.closing = False
+
+    def show(self, progress: RenderProgress) -> None:
+        key = progress.batch_id, progress.ordinal
+        known = self._progress.get(key)
+        if known and known.round > progress.round:
+            return
+        self._progress[key] = progress
+        self._progress.move_to_end(key)
+        if len(self._progress) > REMEMBERED:
+            self._progress.popitem(last=False)
+
+    def progress(self, batch_id: str, ordinal: int, round_: int) -> RenderProgress | None:
+        """The last that was heard of this round."""
+        known = self._progress.get((batch_id, ordinal))
+        return known if known and known.round == round_ else None
+
+    def changed(self, batch_id: str) -> None:
+        for ear in self._waiting.get(batch_id, ()):
+            ear.ring()
+
+    @contextmanager
+    def listening(self, batch_id: str) -> Iterator[Ear]:
+        """Hears every change of the batch from here on: listen first, look then, and no news is missed."""
+        ear = Ear()
+        self._waiting[batch_id].add(ear)
+        try:
+            yield ear
+        finally:
+            self._waiting[batch_id].discard(ear)
+            if not self._waiting[batch_id]:
+                del self._waiting[batch_id]
+
+    def close(self) -> None:
+        """The process stops: nobody is kept waiting any longer."""
+        self.closing = True
+        for ears in self._waiting.values():
+            for ear in ears:
+                ear.ring()
+
+
+class KnownFleet:
+    """Keeps the promise of `Fleet`: the last word of each process."""
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[tuple[str, str], ServiceStatus] = OrderedDict()
+
+    def tell(self, status: ServiceStatus) -> None:
+        key = status.service, status.instance
+        self._said[key] = status
+        self._said.move_to_end(key)
+        # Every start of a process is an instance of its own.
+        if len(self._said) > PROCESSES:
+            self._said.popitem(last=False)
+
+    def said(self) -> Mapping[tuple[str, str], ServiceStatus]:
+        return self._said

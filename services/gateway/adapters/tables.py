@@ -1,0 +1,117 @@
+"""The gateway's tables. Times are epoch seconds; messages are kept as the JSON they travelled as."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+METADATA = MetaData()
+
+CHARACTERS = Table(
+    "characters",
+    METADATA,
+    Column("id", String(256), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("slug", String(128), nullable=False),
+    Column("premade", Boolean, nullable=False),
+    Column("embedding", Text),
+    Column("style", Text),
+    Column("created_at", Float, nullable=False),
+    Index(
+        "characters_own_slug",
+        "owner",
+        "slug",
+        unique=True,
+        sqlite_where=text("NOT premade"),
+        postgresql_where=text("NOT premade"),
+    ),
+    Index(
+        "characters_premade_slug",
+        "slug",
+        unique=True,
+        sqlite_where=text("premade"),
+        postgresql_where=text("premade"),
+    ),
+)
+
+#: A row without a request is a batch of which only events about images came so far.
+BATCHES = Table(
+    "batches",
+    METADATA,
+    Column("batch_id", String(64), primary_key=True),
+    Column("username", String(128)),
+    Column("character_id", String(256)),
+    Column("request", Text),
+    Column("quantity", Integer),
+    Column("folder", Text),
+    Column("first", BigInteger),
+    Column("next_index", BigInteger),
+    Column("rejected", Text),
+    Column("ended", Integer, nullable=False, server_default="0"),
+    Column("cancel_requested_at", Float),
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("last_event_at", Float),
+    Index("batches_by_owner", "username", "created_at", "batch_id"),
+)
+
+IMAGES = Table(
+    "images",
+    METADATA,
+    Column("batch_id", String(64), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("idx", BigInteger, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("picture", Text),
+    Column("placeholder", Text),
+    Column("failure", Text),
+    Column("status", String(16), nullable=False),
+    # What the gallery is asked by; they follow from the documents above.
+    Column("username", String(128)),
+    Column("character_id", String(256)),
+    Column("public_id", String(255)),
+    Column("stored_at", Float),
+    Index("images_by_asset", "public_id"),
+    Index("images_by_character", "username", "character_id", "stored_at"),
+)
+
+#: Public ids of assets that are gone, also of those not heard of yet.
+DELETED = Table("deleted", METADATA, Column("public_id", String(255), primary_key=True))
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("route", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("batch_id", String(64)),
+    Column("created_at", Float, nullable=False),
+    Column("sends", Integer, nullable=False, server_default="0"),
+    Column("next_at", Float, nullable=False),
+    Index("outbox_due", "next_at"),
+    Index("outbox_by_batch", "batch_id"),
+)
+
+#: The event log. Ids grow in the order of the commits, so that a reader who has seen one has seen all before.
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("batch_id", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("changes_by_batch", "batch_id", "id"),
+    # Without it SQLite gives out again the ids of rows that were dropped, and a reader would skip them.
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,125 @@
+"""What is known of a batch, and the word for it."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contracts.commands import GenerateBatch
+from contracts.events import BatchFinished, BatchRejected, ImageResult
+from services.gateway.domain.images import ENDED, RETRYABLE, ImageState, Status
+
+
+class BatchStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIALLY_SUCCEEDED = "partially_succeeded"
+    FAILED = "failed"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch without its images. Times are epoch seconds."""
+
+    request: GenerateBatch
+    created_at: float
+    folder: str | None = None
+    first: int | None = None
+    next_index: int | None = None
+    #: Never of a batch that was reserved: who has numbers was not refused, whatever a late message says.
+    rejected: BatchRejected | None = None
+    cancel_requested_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def reserved(self) -> bool:
+        return self.first is not None
+
+
+def batch_status(batch: Batch, counts: Mapping[Status, int], started: bool = False) -> BatchStatus:
+    """`counts` of images by status; `started` if any image is heard to be on a GPU."""
+    ended = {status: counts.get(status, 0) for status in ENDED}
+    if sum(ended.values()) >= batch.request.quantity:
+        # Also where the reservation is not heard of yet: what ended has ended.
+        return _finished(ended, batch.request.quantity)
+    if batch.rejected:
+        return BatchStatus.FAILED
+    if batch.cancel_requested_at is not None:
+        return BatchStatus.CANCELING
+    begun = started or any(ended.values()) or counts.get(Status.RUNNING, 0)
+    return BatchStatus.RUNNING if begun else BatchStatus.QUEUED
+
+
+def is_complete(ended: int, quantity: int | None) -> bool:
+    """Whether every image has ended; never, while nobody said how many there are."""
+    return quantity is not None and ended >= quantity
+
+
+def same_request(one: GenerateBatch, other: GenerateBatch) -> bool:
+    """Whether both would travel as the same JSON: for a workflow `true` is not `1`, as it is for Python."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(request: GenerateBatch) -> str:
+    return json.dumps(request.model_dump(mode="json"), sort_keys=True)
+
+
+def _finished(ended: Mapping[Status, int], quantity: int) -> BatchStatus:
+    made = ended[Status.SUCCEEDED] + ended[Status.DELETED]
+    if made == quantity:
+        return BatchStatus.SUCCEEDED
+    # Who cancels a batch expects to read so, whatever was done before.
+    if ended[Status.CANCELED]:
+        return BatchStatus.CANCELED
+    return BatchStatus.PARTIALLY_SUCCEEDED if made else BatchStatus.FAILED
+
+
+def finished(batch: Batch, images: Sequence[ImageState]) -> BatchFinished:
+    """What is said when every image has ended; the same for the same images."""
+    counts = count(images)
+    return BatchFinished(
+        batch_id=batch.request.batch_id,
+        round=max(image.round for image in images),
+        username=batch.request.username,
+        status=batch_status(batch, counts).value,  # type: ignore[arg-type]
+        succeeded=counts.get(Status.SUCCEEDED, 0) + counts.get(Status.DELETED, 0),
+        placeholders=counts.get(Status.PLACEHOLDER, 0),
+        failed=counts.get(Status.FAILED, 0),
+        canceled=counts.get(Status.CANCELED, 0),
+        results=tuple(_result(image) for image in sorted(images, key=lambda image: image.ordinal)),
+    )
+
+
+def count(images: Sequence[ImageState]) -> dict[Status, int]:
+    statuses = [image.status for image in images]
+    return {status: statuses.count(status) for status in set(statuses)}
+
+
+def _result(image: ImageState) -> ImageResult:
+    asset, error = image.asset, image.error
+    return ImageResult(
+        ordinal=image.ordinal,
+        index=image.index,
+        status=image.status.value,  # type: ignore[arg-type]
+        public_id=asset.public_id if asset else None,
+        url=asset.url if asset else None,
+        md5=asset.md5 if asset else None,
+        code=error.code if error else None,
+        detail=error.detail if error else None,
+    )
+
+
+def to_retry(images: Sequence[ImageState], ordinals: Collection[int] | None) -> tuple[int, tuple[int, ...]]:
+    """The round and the ordinals of a `RetryImages`: what failed, was cancelled or is a placeholder, and of
+    that what was named. One round for all of them, higher than any of the batch: a command is known by its
+    batch and round, and so is the batch's next end."""
+    chosen = [
+        image
+        for image in images
+        if image.status in RETRYABLE and (ordinals is None or image.ordinal in ordinals)
+    ]
+    following = max((image.round for image in images), default=0) + 1
+    return following, tuple(sorted(image.ordinal for image in chosen))

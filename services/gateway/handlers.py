@@ -1,0 +1,75 @@
+"""What the gateway does with what it hears: the read model grows, and a batch's end is said."""
+
+from collections.abc import Sequence
+
+from contracts.events import (
+    BatchFinished,
+    BatchRejected,
+    ImageDeleted,
+    ImageFailed,
+    ImageStored,
+    IndexReassigned,
+    IndicesReserved,
+)
+from contracts.message import Message
+from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
+from services.gateway.domain import images
+from services.gateway.ports import Fleet, Gallery, Stage
+
+
+async def on_indices_reserved(message: IndicesReserved, *, gallery: Gallery) -> Sequence[Message]:
+    return _said(message.batch_id, await gallery.reserved(message))
+
+
+async def on_batch_rejected(message: BatchRejected, *, gallery: Gallery) -> Sequence[Message]:
+    await gallery.rejected(message)
+    return _said(message.batch_id, None)
+
+
+async def on_image_stored(message: ImageStored, *, gallery: Gallery) -> Sequence[Message]:
+    def merge(known: images.ImageState) -> images.ImageState:
+        return images.stored(known, message)
+
+    end = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
+    return _said(message.batch_id, end)
+
+
+async def on_image_failed(message: ImageFailed, *, gallery: Gallery) -> Sequence[Message]:
+    def merge(known: images.ImageState) -> images.ImageState:
+        return images.failed(known, message)
+
+    end = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
+    return _said(message.batch_id, end)
+
+
+async def on_index_reassigned(message: IndexReassigned, *, gallery: Gallery) -> Sequence[Message]:
+    def merge(known: images.ImageState) -> images.ImageState:
+        return images.asked(known, message.new_index, message.round)
+
+    end = await gallery.heard(message.batch_id, message.ordinal, message.new_index, merge)
+    return _said(message.batch_id, end)
+
+
+async def on_image_deleted(message: ImageDeleted, *, gallery: Gallery) -> Sequence[Message]:
+    shown = await gallery.deleted(message.public_id)
+    return [message for batch_id, end in shown.items() for message in _said(batch_id, end)]
+
+
+async def on_render_progress(message: RenderProgress, *, stage: Stage) -> Sequence[Message]:
+    stage.show(message)
+    return []
+
+
+async def on_changes_logged(message: ChangesLogged, *, stage: Stage) -> Sequence[Message]:
+    stage.changed(message.batch_id)
+    return []
+
+
+async def on_service_status(message: ServiceStatus, *, fleet: Fleet) -> Sequence[Message]:
+    fleet.tell(message)
+    return []
+
+
+def _said(batch_id: str, end: BatchFinished | None) -> Sequence[Message]:
+    hint = ChangesLogged(batch_id=batch_id)
+    return [end, hint] if end else [hint]
