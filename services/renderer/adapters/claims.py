@@ -1,11 +1,10 @@
 """The job book as the loop sees it: rows are claimed in one short transaction, one claim at a time."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 from uuid import uuid4
 
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -89,12 +88,11 @@ class SqlClaims:
 
     async def _worth_a_look(self, now: float) -> bool:
         """Whether a claim could find anything, asked without a lock: most seconds of most days it can't."""
-        hopes: Iterable[Any] = (
-            select(jobs.c.ordinal).where(READY).limit(1),
-            select(jobs.c.ordinal).where(RESTING, jobs.c.not_before <= now).limit(1),
-            select(jobs.c.ordinal).where(RUNNING, jobs.c.lease_until <= now).limit(1),
-        )
-        statement = select(or_(*(hope.exists() for hope in hopes)))
+        # MIN is the first entry of an index; EXISTS may well be looked for in the whole table.
+        ready = select(func.min(jobs.c.username)).where(READY).scalar_subquery()
+        rested = select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery()
+        expired = select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery()
+        statement = select(or_(ready.is_not(None), rested <= now, expired <= now))
         async with self.database.read() as connection:
             return bool((await connection.execute(statement)).scalar())
 

@@ -16,7 +16,7 @@ log = structlog.get_logger("renderer")
 
 #: Seconds between two probes of a healthy backend, and of one that failed once, twice, ... in a row.
 PROBE = 5.0
-RESTS = (1.0, 2.0, 5.0, 10.0, 30.0)
+RESTS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: Weight of the newest duration in a backend's speed.
 NEWEST = 0.3
 

@@ -18,7 +18,14 @@ DEADLINE = "deadline"
 
 #: Codes of failures that a retry of the same request cannot mend.
 _LASTING = frozenset(
-    {"invalid_parameters", "invalid_workflow", "invalid_input", "request_too_large", "dead_letter"}
+    {
+        "invalid_parameters",
+        "invalid_workflow",
+        "invalid_input",
+        "unknown_workflow",
+        "request_too_large",
+        "dead_letter",
+    }
 )
 #: Counted tries that an image has, by the code of the last trouble.
 MAX_TRIES = 5

@@ -1,0 +1,223 @@
+"""Claims under a lease, on both databases: exact, fair, and cheap however much waits."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import event, insert, text
+from sqlalchemy.engine import Engine
+
+from services.renderer.adapters.queues import Users
+from services.renderer.adapters.rows import batch_values, waiting_values
+from services.renderer.adapters.tables import batches, jobs
+from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.jobs import Batch, Job, Key
+from services.renderer.domain.troubles import Again
+from tests.services.renderer.books import LEASE, Book, opened, replica
+from tests.services.renderer.requests import reserved
+
+ONE, TWO = Offer("one", 2), Offer("two", 2)
+
+
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[Book]:
+    async with opened(database_url) as made:
+        yield made
+
+
+async def test_a_claim_fills_the_free_slots_and_no_more(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=10))
+    assert Counter(job.backend for job in await book.claim(ONE, TWO)) == {"one": 2, "two": 2}
+    assert await book.claim(ONE, TWO) == []
+
+
+async def test_a_slot_is_free_again_when_its_image_has_ended(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=5))
+    first, *_ = await book.claim(ONE)
+    await book.finish(first)
+    assert [job.key.ordinal for job in await book.claim(ONE)] == [2]
+
+
+async def test_a_claimed_row_holds_the_remote_id_before_it_is_sent(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    book.clock.now += LEASE
+    (again,) = await book.claim(ONE)
+    assert (job.fresh, again.fresh) == (True, False)
+    assert again.remote_id == job.remote_id != ""
+
+
+async def test_replicas_never_exceed_a_depth_nor_claim_a_row_twice(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=60))
+    crews = [replica(book.database, book.clock, f"replica-{n}") for n in range(4)]
+    claimed: list[Key] = []
+
+    async def work(crew: Book) -> None:
+        while await crew.count("waiting"):
+            for job in await crew.claim(ONE, TWO):
+                claimed.append(job.key)
+                assert await crew.count("running") <= 4
+                await crew.finish(job)
+
+    await asyncio.gather(*map(work, crews))
+    assert sorted(claimed) == [Key("b1", ordinal, 1) for ordinal in range(60)]
+
+
+async def test_a_small_batch_does_not_wait_behind_a_thousand_images_of_another_user(book: Book) -> None:
+    await book.intake.accept(reserved("large", quantity=1000, username="Areg"))
+    first = await book.claim(ONE)
+    book.clock.now += 1
+    await book.intake.accept(reserved("small", quantity=4, username="Berta"))
+    order = []
+    running = list(first)
+    while not all(("small", n) in order for n in range(4)):
+        ended = running.pop(0)
+        await book.finish(ended)
+        order.append((ended.key.batch_id, ended.key.ordinal))
+        running += await book.claim(ONE)
+    assert len(order) <= 2 + 2 * 4
+
+
+async def test_fifty_batches_of_one_user_do_not_hold_back_the_one_of_another(book: Book) -> None:
+    for number in range(50):
+        await book.intake.accept(reserved(f"a{number}", quantity=2, username="Areg"))
+        book.clock.now += 1
+    await book.intake.accept(reserved("b", quantity=2, username="Berta"))
+    assert {job.key.batch_id for job in await book.claim(ONE)} == {"a0", "b"}
+
+
+async def test_a_users_oldest_batch_comes_first_in_its_order(book: Book) -> None:
+    await book.intake.accept(reserved("z", quantity=2))
+    book.clock.now += 1
+    await book.intake.accept(reserved("a", quantity=2))
+    claimed = await book.claim(Offer("one", 3))
+    assert [(job.key.batch_id, job.key.ordinal) for job in _in_order(claimed)] == [
+        ("z", 0),
+        ("z", 1),
+        ("a", 0),
+    ]
+
+
+async def test_a_lease_that_runs_out_is_taken_over_with_the_same_remote_job(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=2))
+    mine = {job.key: (job.backend, job.remote_id) for job in await book.claim(ONE)}
+    other = replica(book.database, book.clock, "two")
+    assert await other.claim(ONE) == []
+    book.clock.now += LEASE
+    taken = await other.claim(ONE)
+    assert {job.key: (job.backend, job.remote_id) for job in taken} == mine
+    assert await book.claims.extend(mine.keys()) == set()
+
+
+async def test_a_heartbeat_keeps_the_lease(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    other = replica(book.database, book.clock, "two")
+    for _ in range(5):
+        book.clock.now += LEASE / 2
+        assert await book.claims.extend({job.key}) == {job.key}
+        assert await other.claim(ONE) == []
+
+
+async def test_what_is_released_is_taken_over_at_once(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    await book.claims.release([job.key])
+    (taken,) = await replica(book.database, book.clock, "two").claim(ONE)
+    assert taken.remote_id == job.remote_id
+
+
+async def test_a_row_of_a_backend_that_nobody_has_any_more_waits_again(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    book.clock.now += LEASE
+    assert await book.claim(TWO) == []
+    book.clock.now += 4 * LEASE
+    (again,) = await book.claim(TWO)
+    assert again.backend == "two"
+    assert again.remote_id != job.remote_id
+
+
+async def test_a_row_that_rests_is_claimed_after_its_rest_and_elsewhere(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    await book.endings.put_back(job, Again(book.clock.now + 10, 1, "one"))
+    assert await book.claim(ONE, TWO) == []
+    book.clock.now += 10
+    (again,) = await book.claim(ONE, TWO)
+    assert (again.backend, again.tries) == ("two", 1)
+    assert again.remote_id != job.remote_id
+
+
+async def test_a_row_that_is_no_longer_ours_is_not_put_back(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    book.clock.now += LEASE
+    await replica(book.database, book.clock, "two").claim(ONE)
+    await book.endings.put_back(job, Again(0.0, 1, "one"))
+    assert await book.count("running") == 1
+
+
+async def test_more_users_than_one_claim_looks_at_all_get_their_turn(book: Book) -> None:
+    for number in range(7):
+        await book.intake.accept(reserved(f"b{number}", username=f"user{number}"))
+    users, seen = Users(most=3), set()
+    async with book.database.read() as connection:
+        for _ in range(3):
+            seen |= {queue.username for queue in await users.waiting(connection)}
+    assert seen == {f"user{number}" for number in range(7)}
+
+
+async def test_every_question_of_a_claim_uses_an_index(database_url: str) -> None:
+    """Tens of thousands of rows wait; a claim must not read them."""
+    asked: list[tuple[str, object]] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    async with opened(database_url) as book:
+        await book.intake.accept(reserved())
+        await _many_rows(book, 20_000)
+        await book.claim(ONE)
+        event.listen(Engine, "before_cursor_execute", listen)
+        try:
+            await book.claim(Offer("one", 6))
+        finally:
+            event.remove(Engine, "before_cursor_execute", listen)
+        selects = [
+            each
+            for each in asked
+            if each[0].lstrip().upper().startswith(("SELECT", "WITH")) and "jobs" in each[0]
+        ]
+        assert len(selects) >= 4
+        for statement, parameters in selects:
+            plan = await _plan(book, statement, parameters)
+            assert not re.search(r"SCAN jobs\S*+(?! USING)|Seq Scan on jobs", plan), plan
+
+
+async def _many_rows(book: Book, count: int) -> None:
+    batch = Batch(reserved().request, "folder", 1, 0, 0)
+    rows = [
+        waiting_values(Key(f"m{n // 1000}", n % 1000, 1), batch, book.clock.now + n // 1000)
+        | {"username": f"u{n % 20}"}
+        for n in range(count)
+    ]
+    known = [batch_values(reserved(f"m{n}"), 0, book.clock.now) for n in range(count // 1000)]
+    async with book.database.begin() as connection:
+        await connection.execute(insert(batches), known)
+        await connection.execute(insert(jobs), rows)
+    async with book.database.begin() as connection:
+        await connection.execute(text("ANALYZE"))
+
+
+async def _plan(book: Book, statement: str, parameters: object) -> str:
+    prefix = "EXPLAIN " if book.database.is_postgresql else "EXPLAIN QUERY PLAN "
+    async with book.database.read() as connection:
+        rows = await connection.exec_driver_sql(prefix + statement, parameters)  # type: ignore[arg-type]
+        return "\n".join(str(row) for row in rows)
+
+
+def _in_order(claimed: list[Job]) -> list[Job]:
+    return sorted(claimed, key=lambda job: (job.created_at, job.key))

@@ -1,0 +1,59 @@
+"""The last words on a row, on both databases: the first end wins, and nothing ends unsaid."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contracts.events import ImageFailed
+from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.jobs import failed
+from tests.services.renderer.books import LEASE, Book, done, opened, replica
+from tests.services.renderer.requests import reserved
+
+ONE = Offer("one", 10)
+
+
+@pytest.fixture
+async def book(database_url: str) -> AsyncIterator[Book]:
+    async with opened(database_url) as made:
+        yield made
+
+
+async def test_the_first_end_of_a_row_wins(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    book.clock.now += LEASE
+    other = replica(book.database, book.clock, "two")
+    (taken,) = await other.claim(ONE)
+    assert await book.finish(job)
+    assert not await other.endings.end(taken, failed(job.key, job.batch, "node_failed", "too late"))
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == [done(job)]
+
+
+async def test_an_end_stays_unannounced_until_it_is_said(book: Book) -> None:
+    await book.intake.accept(reserved())
+    (job,) = await book.claim(ONE)
+    await book.finish(job)
+    assert list(await book.endings.unannounced(book.clock.now)) == []
+    assert len(await book.endings.unannounced(book.clock.now + 1)) == 1
+    await book.endings.announced([done(job)])
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == []
+
+
+async def test_what_a_message_ended_is_said_by_that_message_alone(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=3))
+    await book.intake.cancel("b1")
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == []
+
+
+async def test_images_that_wait_too_long_end_and_what_runs_does_not(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=3))
+    await book.claim(Offer("one", 1))
+    assert await book.endings.end_overdue(book.clock.now, "late") == 0
+    assert await book.endings.end_overdue(book.clock.now + 1, "late") == 2
+    said = await book.endings.unannounced(book.clock.now + 1)
+    assert [(each.ordinal, each.code) for each in said if isinstance(each, ImageFailed)] == [
+        (1, "deadline"),
+        (2, "deadline"),
+    ]
+    assert await book.count("running") == 1

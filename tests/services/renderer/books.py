@@ -1,0 +1,69 @@
+"""A job book with its doors, at a clock that stands still until it is moved."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from chassis.database import Database, open_database
+from contracts.events import ImageReady
+from services.renderer.adapters.claims import SqlClaims
+from services.renderer.adapters.endings import SqlEndings
+from services.renderer.adapters.intake import SqlIntake
+from services.renderer.adapters.tables import jobs
+from services.renderer.app import MIGRATIONS, NAME
+from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.jobs import Cost, Job, Picture, ready
+
+LEASE = 15.0
+PICTURE = Picture(b"bytes", "0" * 32, "image/png", 64, 64)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Book:
+    database: Database
+    clock: Clock
+    intake: SqlIntake
+    claims: SqlClaims
+    endings: SqlEndings
+
+    async def claim(self, *offers: Offer) -> list[Job]:
+        return list(await self.claims.claim(offers, [offer.name for offer in offers]))
+
+    async def finish(self, job: Job) -> bool:
+        return await self.endings.end(job, done(job))
+
+    async def count(self, state: str) -> int:
+        statement = select(func.count()).select_from(jobs).where(jobs.c.state == state)
+        async with self.database.read() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+
+def done(job: Job) -> ImageReady:
+    return ready(job, PICTURE, Cost(1, 1), "blob", used_embedding=False)
+
+
+def replica(database: Database, clock: Clock, owner: str) -> Book:
+    """The same book in the hands of another process."""
+    return Book(
+        database,
+        clock,
+        SqlIntake(database, clock),
+        SqlClaims(database, owner, LEASE, clock),
+        SqlEndings(database, owner, clock),
+    )
+
+
+@asynccontextmanager
+async def opened(url: str, owner: str = "one") -> AsyncIterator[Book]:
+    async with open_database(url, NAME, MIGRATIONS) as database:
+        yield replica(database, Clock(), owner)

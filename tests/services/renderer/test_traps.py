@@ -1,0 +1,290 @@
+"""What ComfyUI servers and the proxies before them do, and what must not come of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.commands import CancelBatch
+from tests.services.renderer.backends import Backend, backend
+from tests.services.renderer.requests import reserved
+from tests.services.renderer.stage import Stage, stage
+
+OLD = "0.3.64"
+VERSIONS = pytest.mark.parametrize("version", [OLD, "0.33.0"])
+PORTRAIT: dict[str, Any] = {"workflow": "portrait", "parameters": {"steps": 4}}
+
+
+async def _done(heard: Stage, quantity: int = 1) -> None:
+    await heard.bus.publish(reserved(quantity=quantity))
+    await heard.ended(quantity)
+    assert set(heard.ends().values()) == {"done"}, heard.failed
+
+
+async def _renders(*backends: Backend) -> list[int]:
+    """How often each prefix was rendered, whichever backend did it."""
+    counts: list[int] = []
+    for one in backends:
+        counts += (await one.executions()).values()
+    return sorted(counts)
+
+
+@VERSIONS
+async def test_the_history_is_read_when_the_job_is_in_it_and_not_before(tmp_path: Path, version: str) -> None:
+    async with backend(tmp_path / "a", history_lag=0.3, comfyui_version=version) as one:
+        async with stage(tmp_path, one.renderer_url) as heard:
+            await _done(heard, 3)
+        assert await _renders(one) == [1, 1, 1]
+
+
+@VERSIONS
+async def test_a_job_that_waits_or_runs_long_is_not_taken_for_lost(tmp_path: Path, version: str) -> None:
+    async with backend(tmp_path / "a", render_seconds=0.6, comfyui_version=version) as one:
+        async with stage(tmp_path, one.renderer_url, poll_seconds=0.05) as heard:
+            await heard.bus.publish(reserved(quantity=2, **PORTRAIT))
+            await heard.ended(2)
+        assert (await one.stats())["accepted"] == 2
+
+
+async def test_a_zombie_socket_costs_time_and_nothing_else_and_is_replaced(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a", render_seconds=0.8) as one:
+        await one.fault("zombie_socket", times=1)
+        async with stage(tmp_path, one.renderer_url) as heard:
+            for number in range(1, 8):
+                await heard.bus.publish(reserved(f"b{number}", **PORTRAIT))
+                await heard.until(lambda wanted=number: len(heard.ready) == wanted)  # type: ignore[misc]
+                if any(each.steps for each in heard.progress):
+                    break
+        assert 1 < number < 7
+        assert set((await one.executions()).values()) == {1}
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+async def test_an_unanswered_submit_is_looked_up_before_it_is_sent_again(
+    tmp_path: Path, version: str, kind: str
+) -> None:
+    async with backend(tmp_path / "a", comfyui_version=version) as one:
+        async with stage(tmp_path, one.renderer_url) as heard:
+            await one.fault(kind, route="/prompt", times=1)
+            await _done(heard, 3)
+        assert (await one.stats())["accepted"] == 3
+        assert await _renders(one) == [1, 1, 1]
+
+
+async def test_a_500_to_a_submit_may_have_queued_it_all_the_same(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("http_error", route="/prompt", status=500, times=2)
+        await _done(heard, 2)
+        assert (await one.stats())["accepted"] == 2
+
+
+async def test_a_file_that_vanished_is_saved_again_and_not_answered_from_the_cache(
+    tmp_path: Path,
+) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("file_vanishes", times=1)
+        await _done(heard)
+        assert sorted(await one.executions()) == [
+            "b1/1.1/Areg_opal-fever_image_1",
+            "b1/1/Areg_opal-fever_image_1",
+        ]
+
+
+async def test_an_image_of_the_same_graph_is_another_image(tmp_path: Path) -> None:
+    """Two batches with the same seed and prompt: the cache of the backend must not give one file for both."""
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await heard.bus.publish(reserved("b1", seed=5), reserved("b2", seed=5, first=2))
+        await heard.until(lambda: len(heard.ready) == 2)
+        assert len({image.md5 for image in heard.ready}) == 2
+        assert len(await one.executions()) == 2
+
+
+async def test_node_errors_in_a_200_are_a_refusal(tmp_path: Path) -> None:
+    graph = """{
+      "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}},
+      "8": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+      "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "y"}}}"""
+    folder = tmp_path / "workflows" / "half"
+    folder.mkdir(parents=True)
+    (folder / "graph.json").write_text(graph)
+    (folder / "inputs.toml").write_text(
+        'output = "9"\n[inputs]\nseed = { to = "1.color", modulo = 16777216 }\n'
+        'filename_prefix = "9.filename_prefix"\n'
+    )
+    async with (
+        backend(tmp_path / "a") as one,
+        stage(tmp_path, one.renderer_url, workflows_dir=tmp_path / "workflows") as heard,
+    ):
+        await heard.bus.publish(reserved(workflow="half"))
+        await heard.ended(1)
+    assert [(each.code, each.retryable) for each in heard.failed] == [("invalid_workflow", False)]
+
+
+@pytest.mark.parametrize("kind", ["no_output", "extra_output", "truncated_file"])
+async def test_a_success_is_one_whole_image_or_none(tmp_path: Path, kind: str) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault(kind, times=1)
+        await _done(heard)
+        assert (await one.stats())["faults"] == {kind: 1}
+
+
+async def test_a_success_without_an_image_that_repeats_itself_is_a_failure(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("no_output", times=None)
+        await heard.bus.publish(reserved())
+        await heard.ended(1)
+        assert (await one.stats())["accepted"] == 5
+    assert heard.ends() == {(0, 1): "no_image"}
+
+
+@VERSIONS
+async def test_a_cancel_never_touches_the_prompt_of_somebody_else(tmp_path: Path, version: str) -> None:
+    async with backend(tmp_path / "a", comfyui_version=version) as one:
+        await one.fault("stall", prefix="theirs", seconds=1.0)
+        card = {"width": 64, "height": 64, "batch_size": 1, "color": 3}
+        await one.submit(
+            {
+                "1": {"class_type": "EmptyImage", "inputs": card},
+                "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "theirs"}},
+            }
+        )
+        async with stage(tmp_path, one.renderer_url) as heard:
+            await heard.bus.publish(reserved(quantity=2))
+            await heard.until(lambda: any(each.stage == "queued" for each in heard.progress))
+            await heard.bus.publish(CancelBatch(batch_id="b1"))
+            await heard.ended(2)
+            assert set(heard.ends().values()) == {"cancelled"}
+            await one.idle()
+        assert await one.executions() == {"theirs": 1}
+        assert (await one.stats())["interrupts"] == 0
+
+
+async def test_a_failed_node_fails_the_image_at_once_without_traces_or_paths(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("node_error", message="cannot open /opt/ComfyUI/models/x.safetensors\n  File two")
+        await heard.bus.publish(reserved())
+        await heard.ended(1)
+        assert (await one.stats())["accepted"] == 1
+    (failed,) = heard.failed
+    assert failed.code == "node_failed"
+    assert "EmptyImage" in failed.detail
+    assert "/opt" not in failed.detail
+    assert "\n" not in failed.detail
+    assert failed.placeholder_follows
+
+
+async def test_a_missing_model_fails_the_image_at_once_and_is_named(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await heard.bus.publish(
+            reserved(workflow="portrait", parameters={"checkpoint": "none.safetensors"}, on_failure="omit")
+        )
+        await heard.ended(1)
+    (failed,) = heard.failed
+    assert failed.code == "missing_model"
+    assert "none.safetensors" in failed.detail
+    assert not failed.placeholder_follows
+
+
+async def test_out_of_memory_goes_elsewhere(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as small, backend(tmp_path / "b") as large:
+        await small.fault("out_of_memory", times=None)
+        async with stage(tmp_path, small.renderer_url, large.renderer_url) as heard:
+            await _done(heard, 4)
+        assert {image.backend for image in heard.ready} == {large.name}
+
+
+async def test_out_of_memory_everywhere_ends_after_five_tries(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("out_of_memory", times=None)
+        await heard.bus.publish(reserved())
+        await heard.ended(1)
+        assert (await one.stats())["executed"] == 5
+    assert heard.ends() == {(0, 1): "out_of_memory"}
+
+
+@VERSIONS
+@pytest.mark.parametrize("when", ["queued", "finished"])
+async def test_a_vanished_job_is_rendered_again_only_where_its_file_is_gone_too(
+    tmp_path: Path, version: str, when: str
+) -> None:
+    async with (
+        backend(tmp_path / "a", comfyui_version=version) as one,
+        stage(tmp_path, one.renderer_url) as heard,
+    ):
+        await one.fault("vanish", when=when, times=1)
+        await _done(heard)
+        assert (await one.stats())["accepted"] == (2 if when == "queued" else 1)
+        assert await _renders(one) == [1]
+
+
+@VERSIONS
+async def test_a_restart_that_forgets_everything_loses_no_image(tmp_path: Path, version: str) -> None:
+    async with (
+        backend(tmp_path / "a", comfyui_version=version) as one,
+        stage(tmp_path, one.renderer_url) as heard,
+    ):
+        await one.fault("restart", prefix="image_3", down_seconds=0.3)
+        await _done(heard, 6)
+        assert len({image.md5 for image in heard.ready}) == 6
+        assert await _renders(one) == [1] * 6
+
+
+@pytest.mark.parametrize("status", [502, 503, 524])
+async def test_a_proxy_that_answers_for_a_dead_server_ends_no_image(tmp_path: Path, status: int) -> None:
+    async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
+        await one.fault("http_error", route="/", status=status, times=3)
+        await _done(heard, 2)
+        assert await _renders(one) == [1, 1]
+
+
+async def test_a_login_page_is_no_image_and_no_failure(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, backend(tmp_path / "b") as two:
+        await one.fault("login_page", route="/prompt", times=None)
+        await two.fault("login_page", route="/view", times=2)
+        async with stage(tmp_path, one.renderer_url, two.renderer_url) as heard:
+            await _done(heard, 3)
+        assert {image.backend for image in heard.ready} == {two.name}
+
+
+@pytest.mark.parametrize(
+    ("login", "user", "query"),
+    [
+        ({"username": "pod", "password": "geheim"}, "pod:geheim@", ""),
+        ({"token": "geheim"}, "", "?token=geheim"),
+        ({"token": "geheim"}, "", "?bearer=geheim"),
+        ({"token": "geheim"}, "", "?header.Authorization=Bearer%20geheim"),
+    ],
+)
+async def test_a_login_in_front_is_passed_on_http_and_websocket(
+    tmp_path: Path, login: dict[str, str], user: str, query: str
+) -> None:
+    async with backend(tmp_path / "a", render_seconds=0.5, login=login) as one:
+        url = one.renderer_url.replace("://", f"://{user}") + query
+        async with stage(tmp_path, url) as heard:
+            await heard.bus.publish(reserved(**PORTRAIT))
+            await heard.ended(1)
+    assert heard.ends() == {(0, 1): "done"}
+    # Only the socket tells of steps.
+    assert any(each.steps for each in heard.progress)
+
+
+async def test_a_job_that_hangs_is_stopped_and_done_elsewhere(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one, backend(tmp_path / "b") as two:
+        for each in (one, two):
+            await each.fault("stall", prefix="image_1", seconds=30, times=1)
+        await two.heal()
+        async with stage(tmp_path, one.renderer_url, two.renderer_url, render_deadline=0.8) as heard:
+            await _done(heard, 2)
+        stopped = (await one.stats())["cancelled"]
+        assert stopped == (1 if (await one.stats())["faults"] else 0)
+
+
+async def test_an_image_that_no_backend_can_render_ends_at_its_deadline(tmp_path: Path) -> None:
+    async with backend(tmp_path / "a") as one:
+        await one.fault("stall", seconds=30, times=None)
+        async with stage(tmp_path, one.renderer_url, image_deadline=1.0) as heard:
+            await heard.bus.publish(reserved(quantity=4))
+            await heard.ended(4)
+    assert set(heard.ends().values()) == {"deadline"}
+    assert all(each.retryable for each in heard.failed)
