@@ -84,13 +84,21 @@ class Intake:
             try:
                 await self._session(await self._link.connection())
             except (Outage, TopologyMismatch) as why:
-                self.trouble = f"{self._name} is not consumed: {why}"
-                delay = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
-                self._failures += 1
-                log.warning("not consuming", queue=self._name, reason=str(why), seconds=delay)
-                await self.close()
-                self._lost()
-                await self._idle(delay)
+                await self._fail(why)
+            except Exception as error:  # whatever it is: a consumer that gave up would be silent for ever
+                log.error("consuming failed in an unknown way", queue=self._name, exc_info=error)
+                await self._fail(error)
+
+    async def _fail(self, why: Exception) -> None:
+        """Drops the channel and what came over it, and waits a little."""
+        reason = str(why) or type(why).__name__
+        self.trouble = f"{self._name} is not consumed: {reason}"
+        delay = BACKOFF[min(self._failures, len(BACKOFF) - 1)]
+        self._failures += 1
+        log.warning("not consuming", queue=self._name, reason=reason, seconds=delay)
+        await self.close()
+        self._lost()
+        await self._idle(delay)
 
     async def _session(self, connection: AbstractConnection) -> None:
         """Returns when told to stop; raises Outage when the channel, the consumer or the queue is gone."""

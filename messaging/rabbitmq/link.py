@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -74,7 +75,7 @@ class Link:
     async def opened(self) -> AsyncIterator[None]:
         """Waits for a broker that comes up later. Raises Refused and TopologyMismatch at once; both are
         only logged when they come up in a later reconnect."""
-        for attempt in range(1_000_000_000):
+        for attempt in count():
             try:
                 connection = await self._open()
             except Outage as outage:
@@ -119,12 +120,15 @@ class Link:
                 return await self._open()
             except (Outage, Refused, TopologyMismatch) as why:
                 await self._wait(attempt, why)
-                attempt += 1
+            except Exception as error:  # whatever it is: a bus that gave up would be silent for ever
+                log.error("connecting failed in an unknown way", exc_info=error)
+                await self._wait(attempt, error)
+            attempt += 1
 
     async def _wait(self, attempt: int, why: Exception) -> None:
         delay = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-        self.trouble = str(why)
-        log.warning("waiting for the broker", purpose=self._purpose, reason=str(why), seconds=delay)
+        self.trouble = str(why) or type(why).__name__
+        log.warning("waiting for the broker", purpose=self._purpose, reason=self.trouble, seconds=delay)
         await asyncio.sleep(delay)
 
     async def _open(self) -> AbstractConnection:

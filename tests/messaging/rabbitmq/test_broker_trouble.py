@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.commands import CancelBatch, OpenFolder
 from contracts.events import FolderOpened
@@ -12,7 +13,7 @@ from messaging.bus import Subscription
 from messaging.errors import Outage
 from messaging.rabbitmq import open_rabbitmq
 from tests.messaging.ear import Ear
-from tests.messaging.rig import attempted, troubled, until, untroubled
+from tests.messaging.rig import attempted, until, untroubled
 from tests.nodes.rabbitmq import OwnRabbitmq
 
 OPENED = FolderOpened(folder="f", next_index=1)
@@ -83,11 +84,12 @@ async def test_trap_8_an_alarm_makes_publishing_an_outage_and_loses_nothing(
             await reader.hears()
 
 
-async def test_trap_8_a_delivery_that_meets_an_alarm_is_answered_when_it_ends(
+async def test_trap_8_a_delivery_that_meets_an_alarm_is_held_and_answered_when_it_ends(
     broker_to_break: OwnRabbitmq, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("messaging.rabbitmq.publisher.TIMEOUT", 0.5)
-    work, reader = Ear([OPENED]), Ear()
+    """Given back, it would be counted as returned, and refused after twenty times."""
+    monkeypatch.setattr("messaging.rabbitmq.publisher.TIMEOUT", 0.2)
+    work, reader = Ear(*3 * [[OPENED]]), Ear()
     reading: list[Subscription[Any]] = [
         Subscription("indexer", OpenFolder, work),
         Subscription("uploader", FolderOpened, reader),
@@ -96,11 +98,38 @@ async def test_trap_8_a_delivery_that_meets_an_alarm_is_answered_when_it_ends(
         await bus.publish(OpenFolder(folder="f"))
         await asyncio.to_thread(broker_to_break.raise_memory_alarm)
         try:
-            async with bus.consuming(reading):
-                await work.hears()
-                await troubled(bus)
-                await asyncio.to_thread(broker_to_break.clear_memory_alarm)
-                await reader.hears()
-                assert len(work.heard) == 1
+            with capture_logs() as logs:
+                async with bus.consuming(reading):
+
+                    async def tried_again() -> bool:
+                        tried = [line for line in logs if line["event"] == "an answer cannot be published"]
+                        return len(tried) > 1
+
+                    await until(tried_again)
+                    assert len(work.heard) == 1
+                    await asyncio.to_thread(broker_to_break.clear_memory_alarm)
+                    await reader.hears()
         finally:
             await asyncio.to_thread(broker_to_break.clear_memory_alarm)
+        assert await bus.dead_letters() == {}
+
+
+async def test_a_frozen_broker_makes_publishing_an_outage_and_leaving_ends(
+    broker_to_break: OwnRabbitmq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messaging.rabbitmq.publisher.TIMEOUT", 0.3)
+    monkeypatch.setattr("messaging.rabbitmq.bus.TIMEOUT", 0.3)
+    monkeypatch.setattr("messaging.rabbitmq.intake.STOPPING", 0.3)
+    try:
+        async with (
+            asyncio.timeout(10),
+            open_rabbitmq(broker_to_break.url, "tests") as bus,
+            bus.consuming([Subscription("renderer", CancelBatch, Ear())]),
+        ):
+            broker_to_break.pause()
+            with pytest.raises(Outage, match="no answer from the broker in time"):
+                await bus.publish(OpenFolder(folder="f"))
+            with pytest.raises(Outage, match="counting dead letters"):
+                await bus.dead_letters()
+    finally:
+        broker_to_break.resume()
