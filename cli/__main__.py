@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from chassis.settings import BadSettings
-from messaging.connect import CannotConnect
+from messaging.errors import CannotConnect, Outage
 
 app = typer.Typer(
     name="darkroom",
@@ -56,11 +56,36 @@ def settings() -> None:
     typer.echo(markdown(), nl=False)
 
 
+@app.command()
+def send(
+    file: Path = typer.Argument(help="JSON of one message; - for standard input"),
+    route: str = typer.Option("GenerateBatch", help="which message it is"),
+) -> None:
+    """Put a message on the exchange, as any AMQP client could, but checked first."""
+    from cli.broker import broker
+    from cli.broker import send as put
+
+    text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    typer.echo(asyncio.run(put(broker(), None if str(file) == "-" else file, text, route)))
+
+
+topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)
+app.add_typer(topology, name="topology")
+
+
+@topology.command("apply")
+def topology_apply() -> None:
+    """Declare every exchange and queue, for services that may not (BUS_DECLARE=false)."""
+    from cli.broker import apply_topology, broker
+
+    typer.echo(asyncio.run(apply_topology(broker())))
+
+
 def main() -> None:
     """Exits 2 with a sentence where a setting is missing or wrong."""
     try:
         app()
-    except (BadSettings, CannotConnect) as why:
+    except (BadSettings, CannotConnect, Outage, OSError) as why:
         print(f"darkroom: {why}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
 

@@ -23,8 +23,9 @@ class Variable:
 def variables() -> list[Variable]:
     """By name. What differs between services (a port) lists each default in the order of the readers."""
     found: dict[str, dict[str, FieldInfo]] = {}
-    readers: Mapping[str, type[Settings]] = {name: kind for name, (kind, _) in SERVICES.items()}
-    for reader, kind in {**readers, "python -m services": SystemSettings}.items():
+    readers: dict[str, type[Settings]] = {name: kind for name, (kind, _) in SERVICES.items()}
+    readers["python -m services"] = SystemSettings
+    for reader, kind in readers.items():
         for field, info in kind.model_fields.items():
             found.setdefault(field.upper(), {})[reader] = info
     return [_variable(name, fields) for name, fields in sorted(found.items())]

@@ -5,7 +5,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from sandbox.ensemble import stand_ins
+from sandbox.ensemble import Address, stand_ins
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -13,7 +13,11 @@ async def _serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = stand_ins(
-        options.folder, options.backends, True, options.render_seconds, options.host, options.first_port
+        options.folder,
+        options.backends,
+        True,
+        options.render_seconds,
+        Address(options.host, options.first_port, options.storage_url),
     )
     async with running as ensemble:
         for name, value in ensemble.urls().items():
@@ -32,6 +36,9 @@ def main() -> None:
     )
     parser.add_argument("--backends", type=int, default=1, help="how many ComfyUI servers")
     parser.add_argument("--render-seconds", type=float, default=1.0, help="seconds that an image takes")
+    parser.add_argument(
+        "--storage-url", default="", help="where clients find Cloudinary, if not at its address"
+    )
     asyncio.run(_serve(parser.parse_args()))
 
 

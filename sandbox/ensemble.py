@@ -14,6 +14,15 @@ from sandbox.serving import serve
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where the stand-ins listen, and where clients find the storage if that is somewhere else."""
+
+    host: str = "127.0.0.1"
+    first_port: int | None = None
+    storage_url: str = ""
+
+
+@dataclass(frozen=True)
 class StandIns:
     """Base URLs of what runs; empty where nothing was wished."""
 
@@ -38,12 +47,13 @@ async def stand_ins(
     backends: int,
     storage: bool,
     render_seconds: float,
-    host: str = "127.0.0.1",
-    first_port: int | None = None,
+    address: Address | None = None,
 ) -> AsyncIterator[StandIns]:
-    """Serves them while the block lasts. Without `first_port` they take free ports and, in the same folder,
+    """Serves them while the block lasts. Without a first port they take free ones and, in the same folder,
     the same ones at every later start where they can: stored URLs go on working."""
-    ports = _ports(folder / "ports.json", backends + 1, host, first_port)
+    address = address or Address()
+    host = address.host
+    ports = _ports(folder / "ports.json", backends + 1, host, address.first_port)
     async with AsyncExitStack() as stack:
         urls = []
         for place, port in enumerate(ports[:backends]):
@@ -53,7 +63,9 @@ async def stand_ins(
             yield StandIns(tuple(urls))
             return
         # A developer at work must not run into the hourly limit of a free account.
-        account = CloudinarySettings(folder / "cloudinary", admin_calls_per_hour=1_000_000)
+        account = CloudinarySettings(
+            folder / "cloudinary", base_url=address.storage_url, admin_calls_per_hour=1_000_000
+        )
         yield StandIns(
             tuple(urls), await stack.enter_async_context(serve(cloudinary(account), host, ports[backends]))
         )
