@@ -1,27 +1,30 @@
 """The database of one service: PostgreSQL with a schema of its own, or a SQLite file of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import structlog
-from sqlalchemy import Table, event, text
+from alembic.util import CommandError
+from pydantic import SecretStr
+from sqlalchemy import Table, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chassis.migrations import upgrade
+from chassis.database_engines import LOCK_SECONDS, engine_of
+from chassis.database_errors import Unusable, translated
+from chassis.migrations import turn, upgrade
+from chassis.settings import BadSettings, safe
 from messaging.errors import Outage, TemporaryError
+
+__all__ = ["Database", "open_database", "translated"]
 
 log = structlog.get_logger("database")
 
-#: SQLSTATEs of transactions that lost a race and may simply run again.
-_RACES = ("40001", "40P01", "55P03")
-#: Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, shutdown, I/O.
-_DOWN = ("08", "53", "57", "58")
+#: Seconds between two attempts to reach a database that is not there at the start, and the most of them.
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 
 
 class Database:
@@ -30,6 +33,11 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.is_postgresql = engine.dialect.name == "postgresql"
+        # Writers of one process queue here, in order and without a connection each, or they would take
+        # every connection from the readers only to wait for SQLite's one lock.
+        self._writing: AbstractAsyncContextManager[object] = (
+            nullcontext() if self.is_postgresql else _Turns(LOCK_SECONDS)
+        )
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -39,7 +47,7 @@ class Database:
         lost. On SQLite it holds the file's one write lock from its beginning.
         """
         with translated():
-            async with self._engine.begin() as connection:
+            async with self._writing, self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -66,77 +74,52 @@ class Database:
         return None
 
 
-@contextmanager
-def translated() -> Any:
-    """Turns the driver's errors into those of a delivery."""
-    try:
-        yield
-    except DBAPIError as error:
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        reason = (
-            f"database: {str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__}"
-        )
-        if state in _RACES:
-            raise TemporaryError(reason, delay=0) from error
-        if error.connection_invalidated or state.startswith(_DOWN) or _sqlite_is_down(error):
-            raise Outage(reason) from error
-        raise
-    except (OSError, TimeoutError) as error:
-        raise Outage(f"database: {error or type(error).__name__}") from error
-
-
 @asynccontextmanager
 async def open_database(url: str, service: str, migrations: Path, pool: int = 8) -> AsyncIterator[Database]:
-    """Connects, brings the service's tables to their newest revision, and closes at the end of the block."""
-    engine = _sqlite(url) if make_url(url).get_backend_name() == "sqlite" else _postgresql(url, service, pool)
+    """Connects, brings the service's tables to their newest revision, and closes at the end of the block.
+
+    Waits for as long as the database can't be reached, and says so in the log. Raises BadSettings where
+    waiting can't help: another password, another name or newer code is needed.
+    """
+    engine = engine_of(url, service, pool)
     try:
-        with translated():
-            async with engine.begin() as connection:
-                await connection.run_sync(upgrade, service, migrations)
+        await _upgraded(engine, service, migrations, safe(SecretStr(url)))
         yield Database(engine)
     finally:
         await engine.dispose()
 
 
-def _sqlite(url: str) -> AsyncEngine:
-    file = make_url(url).database
-    if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=4, max_overflow=0)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        # The driver's own implicit BEGIN comes too late and is not IMMEDIATE; ours is below.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Any) -> None:
-        # AUTOCOMMIT connections only read; a transaction takes the write lock before it looks at anything.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+async def _upgraded(engine: AsyncEngine, service: str, migrations: Path, shown: str) -> None:
+    wait = FIRST_WAIT
+    while True:
+        try:
+            with translated():
+                async with turn(), engine.begin() as connection:
+                    await connection.run_sync(upgrade, service, migrations)
+            return
+        except Unusable as why:
+            raise BadSettings(f"DATABASE_URL: {why.remedy}, at {shown} ({why})") from why
+        except CommandError as why:
+            raise BadSettings(f"DATABASE_URL: the tables at {shown} are of other code ({why})") from why
+        except (Outage, TemporaryError) as why:
+            log.warning("waits for the database", reason=str(why), url=shown, seconds=wait)
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT)
 
 
-def _postgresql(url: str, service: str, pool: int) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        pool_size=pool,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_pre_ping=True,
-        connect_args={
-            "timeout": 5,
-            "command_timeout": 30,
-            "server_settings": {"search_path": service, "application_name": f"darkroom {service}"},
-        },
-    )
+class _Turns:
+    """A lock that is waited for in order, and not for ever."""
 
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = asyncio.Lock()
 
-def _sqlite_is_down(error: DBAPIError) -> bool:
-    name = str(getattr(error.orig, "sqlite_errorname", ""))
-    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise Outage(f"database: another writer took more than {self._seconds:g} s") from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()

@@ -166,7 +166,7 @@ def test_what_json_does_not_know_is_told_in_words(stream: io.StringIO) -> None:
     itself: list[Any] = [1]
     itself.append(itself)
     structlog.get_logger().info(
-        "odd", value={1: {2, 2}}, data=b"12345", far=float("inf"), itself=itself, unshowable=Unshowable()
+        "odd", value={1: {2}}, data=b"12345", far=float("inf"), itself=itself, unshowable=Unshowable()
     )
     line = only(stream)
     assert line["value"] == {"1": [2]}
