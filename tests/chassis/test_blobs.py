@@ -159,22 +159,39 @@ async def test_a_writer_killed_at_any_moment_leaves_the_whole_blob_or_none(
 
 async def test_a_put_is_not_lost_to_a_removal_beside_it(blobs: FolderBlobs) -> None:
     """Removing a batch's last blob removes its folders, in which another one is just being put."""
-    others = [blob_key("batch-1", 3, round_, MD5) for round_ in range(1, 5)]
+    other = blob_key("batch-1", 3, 1, MD5)
 
+    async def take_away(done: asyncio.Event) -> None:
+        while not done.is_set():
+            await blobs.remove(other)
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(3):
+            tasks.create_task(take_away(done))
+        try:
+            for _ in range(200):
+                await blobs.put(KEY, b"x")
+                assert await blobs.get(KEY) == b"x"
+                await blobs.remove(KEY)
+        finally:
+            done.set()
+
+
+async def test_tidying_up_and_listing_beside_writers_disturb_nobody(blobs: FolderBlobs) -> None:
     async def come_and_go(key: str) -> None:
-        for _ in range(40):
+        for _ in range(20):
             await blobs.put(key, b"x")
-            assert await blobs.get(key) == b"x"
             await blobs.remove(key)
 
-    await asyncio.gather(*(come_and_go(key) for key in others), _tidied(blobs))
+    async def look() -> None:
+        for _ in range(20):
+            await blobs.tidy(1000)
+            await keys(blobs)
+
+    coming = [come_and_go(blob_key("batch-1", ordinal, 0, MD5)) for ordinal in range(3)]
+    await asyncio.gather(*coming, look())
     assert await keys(blobs) == set()
-
-
-async def _tidied(blobs: FolderBlobs) -> None:
-    for _ in range(40):
-        await blobs.tidy(1000)
-        await keys(blobs)
 
 
 async def test_a_folder_that_is_gone_is_an_outage_and_not_an_empty_store(
