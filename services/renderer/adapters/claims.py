@@ -61,7 +61,9 @@ class SqlClaims:
             choices = await self._choose(connection, running, offers)
             await self._write(connection, choices, now)
             rows = await self._held(connection, [*taken, *(choice.head.key for choice in choices)])
-        return await self._jobs(rows, fresh={choice.head.key for choice in choices})
+        return await self._jobs(
+            rows, fresh={choice.head.key for choice in choices if choice.known_job is None}
+        )
 
     async def extend(self, keys: Collection[Key]) -> set[Key]:
         if not keys:
@@ -110,7 +112,7 @@ class SqlClaims:
         """A backend that was taken out of every replica's fleet will never answer for its jobs."""
         keys = [key_of(row) for row in rows if row.lease_until <= now - ABANDONED * self.lease]
         if keys:
-            values = {"state": "waiting", "lease_owner": None, "lease_until": 0.0, "not_before": 0.0}
+            values = {"state": "waiting", "lease_owner": None, "lease_until": 0.0}
             await connection.execute(update(jobs).where(among(keys), RUNNING).values(values))
 
     async def _choose(
@@ -135,7 +137,7 @@ class SqlClaims:
         return key_values(choice.head.key) | {
             "state": "running",
             "backend": choice.backend,
-            "remote_id": str(uuid4()),
+            "remote_id": choice.known_job or str(uuid4()),
             "submitted_at": now,
             "lease_owner": self.owner,
             "lease_until": now + self.lease,

@@ -47,6 +47,7 @@ class SqlEndings:
             "not_before": again.not_before,
             "tries": again.tries,
             "avoid": again.avoid,
+            "remote_id": job.remote_id if again.perhaps_alive else None,
             "lease_owner": None,
             "lease_until": 0.0,
         }

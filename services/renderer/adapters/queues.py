@@ -50,7 +50,8 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
     if not users:
         return []
     order = (jobs.c.created_at, jobs.c.batch_id, jobs.c.ordinal)
-    columns = (*KEY, jobs.c.username, jobs.c.created_at, jobs.c.avoid)
+    place = (jobs.c.avoid, jobs.c.backend, jobs.c.remote_id)
+    columns = (*KEY, jobs.c.username, jobs.c.created_at, *place)
     each = [
         select(*columns).where(READY, jobs.c.username == user).order_by(*order).limit(count).subquery()
         for user in users
@@ -58,4 +59,6 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
     rows: Any = await connection.execute(
         union_all(*(select(literal_column("*")).select_from(part) for part in each))
     )
-    return [Head(key_of(row), row.username, row.created_at, row.avoid) for row in rows]
+    return [
+        Head(key_of(row), row.username, row.created_at, row.avoid, row.backend, row.remote_id) for row in rows
+    ]

@@ -25,6 +25,9 @@ class Head:
     created_at: float
     #: The backend that failed it last.
     avoid: str | None = None
+    #: Where a job of it may still run, or be done, unheard of since its backend could not be reached.
+    left_at: str | None = None
+    remote_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Offer:
 class Choice(NamedTuple):
     head: Head
     backend: str
+
+    @property
+    def known_job(self) -> str | None:
+        """The remote job to go on from instead of sending a new one."""
+        return self.head.remote_id if self.head.left_at == self.backend else None
 
 
 def free_slots(offers: Sequence[Offer], busy: Mapping[str, int]) -> int:

@@ -75,6 +75,8 @@ class Again:
     not_before: float
     tries: int
     avoid: str
+    #: Whether the remote job may live on, unseen: then it is looked for where it was, before another is sent.
+    perhaps_alive: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def follows(trouble: Trouble, backend: str, tries: int, now: float, limits: Limi
     if isinstance(trouble, Hopeless):
         return trouble
     if isinstance(trouble, Unreachable):
-        return Again(now + limits.rest, tries, backend)
+        return Again(now + limits.rest, tries, backend, perhaps_alive=not isinstance(trouble, NotSent))
     tried = tries + 1
     if tried >= _TRIES.get(trouble.code, MAX_TRIES):
         return trouble

@@ -68,9 +68,11 @@ class Driver:
             self.announce(ending)
 
     async def _image(self, job: Job, cancel: asyncio.Event) -> Ending:
-        if job.cancelled:
-            raise _cancelled()
         backend = self.fleet.backend(job.backend)
+        if job.cancelled:
+            if not job.fresh:
+                await self._stop(backend, job.remote_id)
+            raise _cancelled()
         bound = self._bound(job, backend)
         picture, gpu_ms = await self._in_time(job, backend, bound, cancel)
         finished_at = self.clock()

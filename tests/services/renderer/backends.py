@@ -48,6 +48,12 @@ class Backend:
         found: dict[str, int] = (await self.stats())["executions"]
         return found
 
+    async def taken(self, count: int) -> None:
+        """Returns when it has accepted so many prompts."""
+        async with asyncio.timeout(10):
+            while (await self.stats())["accepted"] < count:  # noqa: ASYNC110 - it tells no one
+                await asyncio.sleep(0.02)
+
     async def idle(self) -> None:
         """Returns when nothing waits or runs there."""
         async with asyncio.timeout(10):

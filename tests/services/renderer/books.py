@@ -1,5 +1,6 @@
 """A job book with its doors, at a clock that stands still until it is moved."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,12 @@ class Book:
 
     async def finish(self, job: Job) -> bool:
         return await self.endings.end(job, done(job))
+
+    async def reaches(self, state: str, count: int) -> None:
+        """Returns when so many rows are in that state, by the hands of others."""
+        async with asyncio.timeout(20):
+            while await self.count(state) != count:  # noqa: ASYNC110 - a table tells no one
+                await asyncio.sleep(0.02)
 
     async def count(self, state: str) -> int:
         statement = select(func.count()).select_from(jobs).where(jobs.c.state == state)

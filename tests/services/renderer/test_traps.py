@@ -7,6 +7,7 @@ import pytest
 
 from contracts.commands import CancelBatch
 from tests.services.renderer.backends import Backend, backend
+from tests.services.renderer.books import opened
 from tests.services.renderer.requests import reserved
 from tests.services.renderer.stage import Stage, stage
 
@@ -288,3 +289,21 @@ async def test_an_image_that_no_backend_can_render_ends_at_its_deadline(tmp_path
             await heard.ended(4)
     assert set(heard.ends().values()) == {"deadline"}
     assert all(each.retryable for each in heard.failed)
+
+
+async def test_a_backend_that_was_away_past_the_deadline_is_asked_for_the_job_that_it_was_given(
+    tmp_path: Path,
+) -> None:
+    """With no other backend there is nowhere else to go, and what it rendered meanwhile is paid for."""
+    async with backend(tmp_path / "a", render_seconds=0.5) as one:
+        async with stage(tmp_path, one.renderer_url, render_deadline=1.0) as heard:
+            await heard.bus.publish(reserved(**PORTRAIT))
+            await heard.until(lambda: bool(heard.progress))
+            await one.taken(1)
+            await one.fault("http_error", route="/", status=502, times=None)
+            async with opened(f"sqlite+aiosqlite:///{tmp_path}/renderer.db") as book:
+                await book.reaches("waiting", 1)
+            await one.heal()
+            await heard.ended(1)
+        assert heard.ends() == {(0, 1): "done"}
+        assert (await one.stats())["accepted"] == 1

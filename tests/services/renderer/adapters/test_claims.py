@@ -151,6 +151,18 @@ async def test_a_row_that_rests_is_claimed_after_its_rest_and_elsewhere(book: Bo
     assert again.remote_id != job.remote_id
 
 
+async def test_a_job_that_may_live_on_is_looked_for_where_it_was_and_sent_anew_elsewhere(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=2))
+    jobs_there = await book.claim(ONE)
+    for job in jobs_there:
+        await book.endings.put_back(job, Again(0.0, 0, "one", perhaps_alive=True))
+    there, elsewhere = (*await book.claim(Offer("one", 1)), *await book.claim(Offer("two", 1)))
+    known = {job.key: job.remote_id for job in jobs_there}
+    assert (there.remote_id, there.fresh) == (known[there.key], False)
+    assert elsewhere.fresh
+    assert elsewhere.remote_id != known[elsewhere.key]
+
+
 async def test_a_row_that_is_no_longer_ours_is_not_put_back(book: Book) -> None:
     await book.intake.accept(reserved())
     (job,) = await book.claim(ONE)

@@ -1,0 +1,71 @@
+"""Who is next, and on which backend."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.renderer.domain.dispatch import Head, Offer, Queue, dispatch, fairest, free_slots
+from services.renderer.domain.jobs import Key
+
+
+def head(user: str, ordinal: int, created_at: float = 0.0, avoid: str | None = None) -> Head:
+    return Head(Key(f"batch-{user}", ordinal, 1), user, created_at, avoid)
+
+
+def test_the_user_with_the_fewest_images_in_flight_is_next() -> None:
+    heads = [head("areg", n) for n in range(4)] + [head("berta", n, created_at=9.0) for n in range(4)]
+    chosen = dispatch(heads, {"areg": 2}, [Offer("one", 4)], {"one": 1})
+    assert [choice.head.username for choice in chosen] == ["berta", "berta", "areg"]
+
+
+def test_the_backend_that_will_be_done_first_is_taken() -> None:
+    offers = [Offer("slow", 4, seconds=10.0), Offer("fast", 4, seconds=1.0)]
+    assert [choice.backend for choice in dispatch([head("a", n) for n in range(4)], {}, offers, {})] == [
+        "fast"
+    ] * 4
+    equal = [Offer("x", 2), Offer("y", 2)]
+    assert [choice.backend for choice in dispatch([head("a", n) for n in range(4)], {}, equal, {})] == list(
+        "xyxy"
+    )
+
+
+def test_the_backend_that_failed_an_image_is_avoided_while_there_is_another() -> None:
+    avoiding = head("a", 0, avoid="one")
+    both = [Offer("one", 1), Offer("two", 1)]
+    assert dispatch([avoiding], {}, both, {})[0].backend == "two"
+    assert dispatch([avoiding], {}, both, {"two": 1}) == []
+    assert dispatch([avoiding], {}, both[:1], {})[0].backend == "one"
+
+
+def test_an_image_without_a_backend_does_not_hold_back_the_next_one() -> None:
+    heads = [head("a", 0, avoid="one"), head("a", 1)]
+    chosen = dispatch(heads, {}, [Offer("one", 1), Offer("two", 1)], {"two": 1})
+    assert [choice.head.key.ordinal for choice in chosen] == [1]
+
+
+def test_of_many_users_those_are_looked_at_who_can_be_next() -> None:
+    queues = [Queue("late", 9.0), Queue("early", 1.0), Queue("busy", 0.0)]
+    assert fairest(queues, {"busy": 1}, 2) == ["early", "late"]
+
+
+offers_of = st.lists(st.tuples(st.integers(1, 4), st.none() | st.floats(0.1, 50)), max_size=4).map(
+    lambda made: [Offer(f"o{n}", depth, seconds) for n, (depth, seconds) in enumerate(made)]
+)
+heads_of = st.lists(
+    st.tuples(st.sampled_from("abc"), st.floats(0, 9), st.none() | st.sampled_from(["o0", "o1"]))
+)
+
+
+@given(offers_of, heads_of, st.dictionaries(st.sampled_from(["o0", "o1", "o2"]), st.integers(0, 3)))
+def test_no_depth_is_exceeded_and_no_image_is_chosen_twice(
+    offers: list[Offer], made: list[tuple[str, float, str | None]], busy: dict[str, int]
+) -> None:
+    heads = [head(user, n, at, avoid) for n, (user, at, avoid) in enumerate(made)]
+    chosen = dispatch(heads, {}, offers, busy)
+    assert len({choice.head.key for choice in chosen}) == len(chosen)
+    load = Counter(busy) + Counter(choice.backend for choice in chosen)
+    for offer in offers:
+        assert load[offer.name] <= max(offer.depth, busy.get(offer.name, 0))
+    if not any(each.avoid for each in heads):
+        assert len(chosen) == min(len(heads), free_slots(offers, busy))

@@ -1,0 +1,63 @@
+"""What follows from a trouble."""
+
+import pytest
+
+from services.renderer.domain.troubles import (
+    Again,
+    Hopeless,
+    Limits,
+    NotSent,
+    Passing,
+    Trouble,
+    Unreachable,
+    follows,
+    lasting,
+    plain,
+)
+
+LIMITS = Limits(rest=1.0)
+
+
+def test_a_hopeless_trouble_ends_the_image_at_once() -> None:
+    trouble = Hopeless("node_failed", "no")
+    assert follows(trouble, "one", 0, 100.0, LIMITS) is trouble
+
+
+@pytest.mark.parametrize(("trouble", "alive"), [(Unreachable("away"), True), (NotSent("refused"), False)])
+def test_trouble_with_the_connection_never_ends_an_image(trouble: Trouble, alive: bool) -> None:
+    assert follows(trouble, "one", 99, 100.0, LIMITS) == Again(101.0, 99, "one", perhaps_alive=alive)
+
+
+def test_a_passing_trouble_rests_longer_each_time_and_ends_with_the_fifth() -> None:
+    trouble = Passing("out_of_memory", "full")
+    made = [follows(trouble, "one", tries, 100.0, LIMITS) for tries in range(5)]
+    assert made[:4] == [Again(100.0 + 2**n, n + 1, "one") for n in range(4)]
+    assert made[4] is trouble
+
+
+def test_a_backend_that_forgets_says_less_about_the_image() -> None:
+    assert isinstance(follows(Passing("vanished", "gone"), "one", 8, 0.0, LIMITS), Again)
+    assert isinstance(follows(Passing("vanished", "gone"), "one", 9, 0.0, LIMITS), Passing)
+
+
+def test_what_a_retry_cannot_mend_is_not_retryable() -> None:
+    assert lasting("invalid_parameters")
+    assert not lasting("cancelled")
+    assert not lasting("deadline")
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("no file /opt/ComfyUI/models/a.safetensors here", "no file … here"),
+        (r"in C:\ComfyUI\models\a.pt", "in …"),
+        ("two\n  lines", "two lines"),
+        ("cfg: 3/4 of it", "cfg: 3/4 of it"),
+    ],
+)
+def test_details_are_one_line_without_the_servers_paths(told: str, shown: str) -> None:
+    assert plain(told) == shown
+
+
+def test_details_are_short() -> None:
+    assert len(plain("x" * 10_000)) == 300
