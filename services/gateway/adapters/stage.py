@@ -72,6 +72,10 @@ class LiveStage:
             if not self._waiting[batch_id]:
                 del self._waiting[batch_id]
 
+    def waiting(self) -> int:
+        """How many callers wait for news."""
+        return sum(map(len, self._waiting.values()))
+
     def close(self) -> None:
         """The process stops: nobody is kept waiting any longer."""
         self.closing = True

@@ -1,0 +1,200 @@
+"""What two replicas of the gateway do at the same moment, on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from contracts.commands import RetryImages
+from contracts.events import BatchFinished
+from contracts.message import Message
+from services.gateway.adapters import change_log
+from services.gateway.adapters.batch_rows import enqueue, locked
+from services.gateway.adapters.sql_batches import SqlBatches
+from services.gateway.adapters.sql_gallery import SqlGallery
+from services.gateway.adapters.sql_outbox import SqlOutbox
+from tests.services.gateway.databases import changes, commands, ids, opened, stuck
+from tests.services.gateway.events import FIRST, deleted, failed, public_id, request, reserved, stored
+from tests.services.gateway.readings import read, tell
+
+Hold = Callable[[AsyncConnection], Awaitable[object]]
+
+
+@pytest.fixture
+async def other(postgres_url: str) -> AsyncIterator[Database]:
+    """The connections of another replica."""
+    async with opened(postgres_url) as database:
+        yield database
+
+
+@asynccontextmanager
+async def held(database: Database, hold: Hold, waiting: int) -> AsyncIterator[None]:
+    """Holds a lock while the block starts its work, and until so many wait for it."""
+    async with database.begin() as connection:
+        await hold(connection)
+        yield
+        await stuck(database, waiting)
+
+
+def asset_lock(index: int) -> Hold:
+    async def hold(connection: AsyncConnection) -> None:
+        lock = text("SELECT pg_advisory_xact_lock(hashtext(:public_id))")
+        await connection.execute(lock, {"public_id": public_id(index)})
+
+    return hold
+
+
+def batch_lock(database: Database, batch_id: str = "b1") -> Hold:
+    return lambda connection: locked(database, connection, batch_id, 0.0)
+
+
+async def log_lock(connection: AsyncConnection) -> None:
+    await change_log.append(connection, "slow", "x")
+
+
+async def test_exactly_one_of_two_concurrent_last_images_says_the_end(
+    postgres: Database, other: Database
+) -> None:
+    one, two = SqlGallery(postgres), SqlGallery(other)
+    await tell(one, reserved())
+    async with held(postgres, batch_lock(postgres), 2):
+        last = [
+            asyncio.create_task(tell(gallery, stored(ordinal))) for ordinal, gallery in enumerate((one, two))
+        ]
+    said = [message for each in await asyncio.gather(*last) for message in each]
+    assert len([message for message in said if isinstance(message, BatchFinished)]) == 1
+    reading = await read(postgres)
+    assert (reading.ended, reading.finished) == (2, True)
+
+
+async def test_events_of_a_batch_that_nobody_knows_yet_meet_in_one_row(
+    postgres: Database, other: Database
+) -> None:
+    events: list[Message] = [reserved(quantity=8), *(stored(n) for n in range(8))]
+    galleries = [SqlGallery(postgres), SqlGallery(other)]
+    said = await asyncio.gather(
+        *(tell(gallery, event) for event in events for gallery in galleries),
+    )
+    assert any(isinstance(message, BatchFinished) for each in said for message in each)
+    assert (await read(postgres)).ended == 8
+
+
+@pytest.mark.parametrize("first", ["stored", "deleted"])
+async def test_an_image_stored_and_deleted_at_the_same_moment_is_deleted(
+    postgres: Database, other: Database, first: str
+) -> None:
+    one, two = SqlGallery(postgres), SqlGallery(other)
+    await tell(one, reserved(quantity=1))
+    storing, deleting = tell(one, stored()), tell(two, deleted())
+    order = [storing, deleting] if first == "stored" else [deleting, storing]
+    async with postgres.begin() as connection:
+        await asset_lock(FIRST)(connection)
+        tasks = []
+        for waiting, work in enumerate(order, 1):
+            tasks.append(asyncio.create_task(work))
+            await stuck(postgres, waiting)
+    await asyncio.gather(*tasks)
+    assert (await read(postgres)).images[0][0] == "deleted"
+
+
+async def test_an_image_deleted_while_its_storing_is_about_to_commit_is_deleted(
+    postgres: Database, other: Database
+) -> None:
+    one, two = SqlGallery(postgres), SqlGallery(other)
+    await tell(one, reserved(quantity=1))
+    async with postgres.begin() as connection:
+        await log_lock(connection)
+        storing = asyncio.create_task(tell(one, stored()))
+        await stuck(postgres, 1)
+        deleting = asyncio.create_task(tell(two, deleted()))
+        await stuck(postgres, 2)
+    await asyncio.gather(storing, deleting)
+    assert (await read(postgres)).images[0][0] == "deleted"
+
+
+async def test_ids_of_the_event_log_are_in_commit_order(postgres: Database, other: Database) -> None:
+    async with postgres.begin() as connection:
+        await change_log.append(connection, "slow", "x")
+        fast = asyncio.create_task(tell(SqlGallery(other), reserved("fast")))
+        await stuck(postgres, 1)
+        assert await changes(postgres) == []
+    await fast
+    assert [batch_id for batch_id, _, _ in await changes(postgres)] == ["slow", "fast"]
+
+
+async def test_a_reader_who_follows_the_event_log_misses_nothing(postgres: Database, other: Database) -> None:
+    galleries = [SqlGallery(postgres), SqlGallery(other)]
+    writing = asyncio.gather(
+        *(tell(gallery, reserved(f"{n}-{m}")) for n, gallery in enumerate(galleries) for m in range(40))
+    )
+    followed: list[int] = []
+    query = text("SELECT id FROM changes WHERE id > :last ORDER BY id")
+    while len(followed) < 80:
+        async with postgres.read() as connection:
+            last = followed[-1] if followed else 0
+            followed += (await connection.execute(query, {"last": last})).scalars()
+        assert followed or not writing.done() or writing.result()
+    await writing
+    async with postgres.read() as connection:
+        assert followed == list((await connection.execute(query, {"last": 0})).scalars())
+
+
+async def test_a_change_that_is_rolled_back_is_not_logged(postgres: Database) -> None:
+    async with postgres.begin() as connection:
+        await change_log.append(connection, "b1", "x")
+        await connection.rollback()
+    assert await changes(postgres) == []
+
+
+async def test_a_batch_accepted_twice_at_once_is_one_batch_and_one_command(
+    postgres: Database, other: Database
+) -> None:
+    async with held(postgres, batch_lock(postgres), 2):
+        both = [asyncio.create_task(SqlBatches(each).accept(request())) for each in (postgres, other)]
+    one, two = await asyncio.gather(*both)
+    assert one == two
+    assert await commands(postgres) == ["GenerateBatch"]
+
+
+async def test_retries_at_once_have_rounds_of_their_own(postgres: Database, other: Database) -> None:
+    await tell(SqlGallery(postgres), reserved(quantity=3), failed(0), failed(1))
+    async with held(postgres, batch_lock(postgres), 2):
+        both = [
+            asyncio.create_task(SqlBatches(each).retry("b1", [ordinal]))
+            for ordinal, each in enumerate((postgres, other))
+        ]
+    assert await asyncio.gather(*both) == [1, 1]
+    assert await commands(postgres) == ["RetryImages", "RetryImages"]
+
+
+async def test_commands_sent_while_they_are_answered_end_in_no_deadlock(
+    postgres: Database, other: Database
+) -> None:
+    for n in range(5):
+        batch_id = f"b{n}"
+        await SqlBatches(postgres).accept(request(batch_id, quantity=1))
+        retries = [RetryImages(batch_id=batch_id, round=round_, ordinals=(0,)) for round_ in range(2, 200)]
+        async with postgres.begin() as connection:
+            await enqueue(postgres, connection, retries, 0.0)
+        await SqlOutbox(postgres).due(1e12, 1000)
+        await asyncio.gather(
+            tell(SqlGallery(postgres), stored(batch_id=batch_id)),
+            SqlOutbox(other).sent(ids(retries[::-1]), 0.0),
+            SqlOutbox(other).unsent(ids(retries), 0.0),
+        )
+    assert await commands(postgres) == []
+
+
+async def test_a_command_is_taken_by_one_replica_only(postgres: Database, other: Database) -> None:
+    for n in range(60):
+        await SqlBatches(postgres, lambda: 100.0).accept(request(f"b{n}"))
+    taken = await asyncio.gather(
+        *(SqlOutbox(each).due(100.0, 10) for each in (postgres, other) for _ in range(4))
+    )
+    keys = [key for group in taken for key, _ in group]
+    assert len(keys) == len(set(keys))
+    assert 0 < len(keys) <= 60
