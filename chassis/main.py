@@ -3,16 +3,19 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TypeVar
 
+import structlog
 from pydantic import Field
 
 from chassis import logs
-from chassis.process import Service, run, stop_on_signals
+from chassis.process import Service, Stopped, run, stop_on_signals, unless
 from chassis.settings import BadSettings, Settings, Url, read
 from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
+
+log = structlog.get_logger("main")
 
 
 class ServiceSettings(Settings):
@@ -29,7 +32,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]) -> None:
-    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is wrong."""
+    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is wrong, 1 with a
+    logged reason where something else ends it."""
     try:
         settings = read(kind)
         if settings.bus_url.get_secret_value().startswith("memory:"):
@@ -42,14 +46,22 @@ def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncCont
     except (BadSettings, CannotConnect) as why:
         print(f"{name} does not start:\n{why}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    except Exception as error:  # the interpreter's own trace would not be redacted, nor be one line
+        log.critical("ended by an error", exc_info=error)
+        sys.exit(1)
 
 
 async def _serve(
     name: str, settings: S, opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]
 ) -> None:
     stop = stop_on_signals()
-    async with (
-        open_bus(settings.bus_url.get_secret_value(), name, declare=settings.bus_declare) as bus,
-        opening(settings, bus) as service,
-    ):
+    url = settings.bus_url.get_secret_value()
+    async with AsyncExitStack() as opened:
+        try:
+            async with unless(stop):
+                bus = await opened.enter_async_context(open_bus(url, name, declare=settings.bus_declare))
+                service = await opened.enter_async_context(opening(settings, bus))
+        except Stopped:
+            log.info("stopped before it was open")
+            return
         await run([service], bus, settings.host, settings.port, stop)

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -47,6 +47,8 @@ class Service:
     web: Callable[[Readiness], ASGIApp] | None = None
     in_flight: Callable[[], int] = lambda: 0
     backends: Callable[[], tuple[BackendStatus, ...]] = _no_backends
+    #: Told once, when the process begins to stop: lets go of whoever waits.
+    stopping: Callable[[], None] = lambda: None
 
 
 async def run(
@@ -59,7 +61,8 @@ async def run(
 ) -> None:
     """Runs until `stop` is set, then: no longer ready, no more deliveries, loops cancelled, requests ended.
 
-    A loop that fails ends the process: what it held is found again by lease and redelivery.
+    A loop that fails ends the process: what it held is found again by lease and redelivery. Raises what the
+    loop raised, and BadSettings where nothing can listen at host and port.
     """
     checks = {
         f"{service.name} {name}": check for service in services for name, check in service.checks.items()
@@ -81,9 +84,13 @@ async def run(
             bus.consuming([subscription for service in services for subscription in service.subscriptions])
         )
         log.info("running", services=[service.name for service in services])
-        await _until(stop, running)
-        readiness.draining = True
-        log.info("stopping")
+        try:
+            await _until(stop, running)
+        finally:
+            readiness.draining = True
+            for service in services:
+                service.stopping()
+            log.info("stopping")
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -98,6 +105,32 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
     return stop
+
+
+class Stopped(Exception):
+    """Told to stop before everything was open."""
+
+
+@asynccontextmanager
+async def unless(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Gives up what is done in the block, a wait for a broker or a database perhaps, when `stop` is set.
+    Raises Stopped then."""
+    try:
+        async with asyncio.timeout(None) as patience:
+            watching = asyncio.create_task(_end(patience, stop))
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if patience.expired():
+            raise Stopped from None
+        raise
+
+
+async def _end(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
+    await stop.wait()
+    patience.reschedule(asyncio.get_running_loop().time())
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:

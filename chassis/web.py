@@ -12,12 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from chassis.logs import redact
+from chassis.settings import BadSettings
+
 #: Says why something is not ready, None if it is.
 Check = Callable[[], Awaitable[str | None]]
 #: Seconds that a readiness check may take before it counts as failed.
 CHECK_SECONDS = 3.0
 #: Seconds that open requests may take to end when the process stops.
 GRACE_SECONDS = 15
+HIGHEST_PORT = 65_535
 
 
 class Readiness:
@@ -39,7 +43,9 @@ class Readiness:
             async with asyncio.timeout(CHECK_SECONDS):
                 return await check()
         except TimeoutError:
-            return f"no answer within {CHECK_SECONDS:.0f} s"
+            return f"no answer within {CHECK_SECONDS:g} s"
+        except Exception as error:  # noqa: BLE001  a check that breaks has found trouble, whatever it is
+            return redact(f"{type(error).__name__}: {error}")
 
 
 def status_routes(readiness: Readiness) -> list[Route]:
@@ -63,9 +69,9 @@ def status_routes(readiness: Readiness) -> list[Route]:
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     """The base URL while `app` is served inside the running loop. Open requests get GRACE_SECONDS at the end.
 
-    Raises OSError where the address can't be bound.
+    Raises BadSettings where the address can't be bound.
     """
-    listener = socket.create_server((host, port), backlog=1024, reuse_port=False)
+    listener = _listener(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -77,11 +83,25 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        await task
-        listener.close()
+        try:
+            await task
+        finally:
+            listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= HIGHEST_PORT:
+        raise BadSettings(f"PORT is {port}; choose one from 1 to {HIGHEST_PORT}, or 0 for any that is free")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as why:
+        raise BadSettings(
+            f"HOST and PORT: nothing can listen at {host}, port {port} ({why.strerror}); choose another"
+        ) from why
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,254 @@
+"""The run loop: what begins, what goes on, and an end in the order that loses nothing."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+from structlog.testing import capture_logs
+
+from chassis import process
+from chassis.process import INSTANCE, Service, Stopped, every, run, stop_on_signals, unless
+from chassis.settings import BadSettings
+from chassis.web import Readiness, status_routes
+from contracts.commands import OpenFolder
+from contracts.message import Message
+from contracts.transient import BackendStatus, ServiceStatus
+from messaging.bus import Subscription
+from messaging.errors import Outage
+from messaging.memory import MemoryBus
+
+LOCAL = "127.0.0.1"
+GPU = BackendStatus(name="gpu", healthy=True, depth=2, busy=1)
+
+
+@asynccontextmanager
+async def running(bus: MemoryBus, *services: Service) -> AsyncIterator[str]:
+    """The process's URL; told to stop at the end of the block, and then waited for."""
+    stop, started = asyncio.Event(), asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(run(services, bus, LOCAL, 0, stop, started.set_result))
+    try:
+        yield await asyncio.wait_for(started, 20)
+    finally:
+        stop.set()
+        async with asyncio.timeout(20):
+            await task
+
+
+async def rest() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_process_answers_at_its_port_for_every_service_that_it_runs() -> None:
+    async def closed() -> str | None:
+        return "closed"
+
+    services = Service("a"), Service("b", checks={"till": closed})
+    async with running(MemoryBus(), *services) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/ready")).json()["troubles"] == {"b till": "closed"}
+        assert "process_cpu_seconds_total" in (await client.get("/metrics")).text
+
+
+async def test_a_bus_in_trouble_is_not_ready() -> None:
+    class Troubled(MemoryBus):
+        def trouble(self) -> str | None:
+            return "no broker"
+
+    async with running(Troubled(), Service("a")) as url, httpx.AsyncClient() as client:
+        assert (await client.get(f"{url}/ready")).json()["troubles"] == {"bus": "no broker"}
+
+
+class Shift:
+    """A service with one of everything, which writes down how each comes to its end."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.busy, self.asked, self.go = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.readiness: Readiness | None = None
+
+    async def handle(self, message: OpenFolder) -> Sequence[Message]:
+        self.seen.append(f"took {message.folder}")
+        self.busy.set()
+        await self.go.wait()
+        self.seen.append(f"handled, {(await self._troubles())['process']}")
+        return [OpenFolder(folder="b")] if message.folder == "a" else []
+
+    async def loop(self) -> None:
+        try:
+            await rest()
+        finally:
+            self.seen.append("loop")
+
+    async def slow(self, _request: Request) -> Response:
+        self.asked.set()
+        while "loop" not in self.seen:  # noqa: ASYNC110  what is waited for tells nobody
+            await asyncio.sleep(0.01)
+        self.seen.append("request")
+        return PlainTextResponse("done")
+
+    async def _troubles(self) -> dict[str, str]:
+        assert self.readiness is not None
+        return await self.readiness.troubles()
+
+    def web(self, readiness: Readiness) -> ASGIApp:
+        self.readiness = readiness
+        return Starlette(routes=[*status_routes(readiness), Route("/slow", self.slow)])
+
+    def service(self) -> Service:
+        return Service(
+            "indexer",
+            [Subscription("indexer", OpenFolder, self.handle)],
+            loops=[self.loop],
+            web=self.web,
+            stopping=self.stopping,
+        )
+
+    def stopping(self) -> None:
+        self.seen.append("stopping")
+        self.go.set()
+
+
+async def test_the_end_is_not_ready_then_deliveries_then_loops_then_requests() -> None:
+    shift, bus = Shift(), MemoryBus()
+    async with httpx.AsyncClient() as client:
+        async with running(bus, shift.service()) as url:
+            await bus.publish(OpenFolder(folder="a"))
+            asking = asyncio.create_task(client.get(f"{url}/slow"))
+            await asyncio.gather(shift.busy.wait(), shift.asked.wait())
+        assert (await asking).text == "done"
+    assert shift.seen == ["took a", "stopping", "handled, stopping", "loop", "request"]
+
+
+async def test_what_comes_after_the_end_has_begun_is_left_for_the_next_process() -> None:
+    first, second, bus = Shift(), Shift(), MemoryBus()
+    async with running(bus, first.service()):
+        await bus.publish(OpenFolder(folder="a"))
+        await first.busy.wait()
+    assert "took b" not in first.seen
+    async with running(bus, second.service()):
+        await second.busy.wait()
+    assert second.seen[0] == "took b"
+
+
+async def test_a_loop_that_fails_ends_the_process_with_its_error() -> None:
+    async def fails() -> None:
+        raise ValueError("no more")
+
+    shift = Shift()
+    services = [shift.service(), Service("b", loops=[fails])]
+    with pytest.raises(ValueError, match="no more"):
+        await run(services, MemoryBus(), LOCAL, 0, asyncio.Event())
+    assert shift.seen == ["stopping", "loop"]
+
+
+async def test_a_loop_that_simply_returns_ends_the_process_too() -> None:
+    async def returns() -> None:
+        return
+
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        await run([Service("a", loops=[returns])], MemoryBus(), LOCAL, 0, asyncio.Event())
+
+
+async def test_a_process_that_was_told_to_stop_before_it_began_ends_at_once() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    async with asyncio.timeout(5):
+        await run([Service("a", loops=[rest])], MemoryBus(), LOCAL, 0, stop)
+
+
+async def test_a_taken_port_ends_the_process_with_a_sentence() -> None:
+    with socket.create_server((LOCAL, 0)) as taken, pytest.raises(BadSettings, match="HOST and PORT"):
+        await run([Service("a")], MemoryBus(), LOCAL, taken.getsockname()[1], asyncio.Event())
+
+
+async def test_every_service_says_how_it_is_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STATUS_SECONDS", 0.02)
+    heard: list[ServiceStatus] = []
+    thrice = asyncio.Event()
+
+    async def hear(status: ServiceStatus) -> Sequence[Message]:
+        heard.append(status)
+        if sum(status.service == "renderer" for status in heard) >= 3:
+            thrice.set()
+        return []
+
+    async def cold() -> str | None:
+        return "cold"
+
+    ear = Service("gateway", [Subscription("gateway", ServiceStatus, hear)])
+    renderer = Service("renderer", checks={"gpu": cold}, in_flight=lambda: 4, backends=lambda: (GPU,))
+    async with running(MemoryBus(), ear, renderer):
+        await thrice.wait()
+    told = next(status for status in heard if status.service == "renderer")
+    assert (told.instance, told.in_flight, told.backends) == (INSTANCE, 4, (GPU,))
+    assert (told.ready, told.reason) == (False, "renderer gpu: cold")
+    assert len({status.at for status in heard if status.service == "renderer"}) >= 3
+
+
+async def test_a_sweep_goes_on_after_outages_and_errors() -> None:
+    ends: list[Exception | None] = [Outage("no storage"), ValueError("a bug"), None]
+    enough = asyncio.Event()
+
+    async def work() -> None:
+        if not ends:
+            enough.set()
+        elif end := ends.pop(0):
+            raise end
+
+    with capture_logs() as lines:
+        task = asyncio.create_task(every(0.001, work, "sweep"))
+        await enough.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    told = [(line["log_level"], line["event"], line["loop"]) for line in lines]
+    assert told == [("info", "waits for a neighbour", "sweep"), ("warning", "round failed", "sweep")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_asks_for_the_end_and_a_second_interrupt_insists(number: int) -> None:
+    stop = stop_on_signals()
+    try:
+        assert not stop.is_set()
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(5):
+            await stop.wait()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        for known in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(known)
+
+
+async def test_what_opens_is_given_up_when_told_to_stop() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, stop.set)
+    with pytest.raises(Stopped):
+        await _open(stop, rest())
+
+
+async def test_what_is_open_is_not_given_up() -> None:
+    stop = asyncio.Event()
+    await _open(stop, asyncio.sleep(0))
+    stop.set()
+    await asyncio.sleep(0.01)
+
+
+async def test_a_wait_that_times_out_while_it_opens_is_no_word_to_stop() -> None:
+    with pytest.raises(TimeoutError):
+        await _open(asyncio.Event(), asyncio.wait_for(rest(), 0.01))
+
+
+async def _open(stop: asyncio.Event, work: Any) -> None:
+    async with unless(stop):
+        await work
