@@ -10,7 +10,7 @@ from typing import Any
 
 from chassis.blobs import open_blobs
 from chassis.database import open_database
-from chassis.process import INSTANCE, Service
+from chassis.process import INSTANCE, Service, every
 from chassis.settings import BadSettings
 from contracts.commands import CancelBatch, RetryImages
 from contracts.events import IndicesReserved
@@ -34,6 +34,8 @@ from services.renderer.rendering.progress import Progress
 from services.renderer.settings import Settings
 
 NAME = "renderer"
+#: Seconds between two words about places in the queue.
+TELLING = 2.0
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 
@@ -50,6 +52,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
     ):
         endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
+        progress = Progress(bus, clock)
         driver = Driver(
             endings=endings,
             blobs=blobs,
@@ -57,7 +60,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             workflows=workflows,
             limits=limits,
             clock=clock,
-            progress=Progress(bus, clock),
+            progress=progress,
             announce=announcer.tell,
             examine=examine,
         )
@@ -66,7 +69,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         yield Service(
             NAME,
             subscriptions=subscriptions(SqlIntake(database, clock), wake),
-            loops=(fleet.run, crew.run, announcer.run),
+            loops=(fleet.run, crew.run, announcer.run, partial(_tell, progress, claims)),
             checks={"database": database.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
             backends=fleet.statuses,
@@ -86,6 +89,10 @@ def subscriptions(book: Intake, wake: asyncio.Event) -> list[Subscription[Any]]:
         Subscription(NAME, CancelBatch, partial(handlers.on_cancel_batch, book=book)),
         Subscription(NAME, ImagesWaiting, partial(handlers.on_images_waiting, bell=wake)),
     ]
+
+
+async def _tell(progress: Progress, claims: SqlClaims) -> None:
+    await every(TELLING, lambda: progress.waiting(claims), "places in the queue")
 
 
 def _limits(settings: Settings) -> Limits:

@@ -1,12 +1,12 @@
 """What the renderer needs of the world."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from contracts.commands import RetryImages
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
-from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.dispatch import Head, Offer
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.domain.remote import File, Seen
 from services.renderer.domain.troubles import Again
@@ -66,6 +66,14 @@ class Claims(Protocol):
 
     async def cancelled(self) -> set[Key]:
         """Those of our rows that somebody cancelled."""
+        ...
+
+
+class Waiting(Protocol):
+    """Who waits, as far as it is worth telling."""
+
+    async def waiting(self) -> Mapping[Head, int]:
+        """The images that are next, of each user, and how many are rendered before each."""
         ...
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from services.renderer.adapters.queues import Users, heads_of
+from services.renderer.adapters.queues import Users, heads_of, queues
 from services.renderer.adapters.rows import (
     KEY,
     Row,
@@ -21,12 +21,14 @@ from services.renderer.adapters.rows import (
     of_key,
 )
 from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, batches, jobs
-from services.renderer.domain.dispatch import Choice, Offer, dispatch, fairest, free_slots
+from services.renderer.domain.dispatch import Choice, Head, Offer, dispatch, fairest, free_slots, places
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.ports import Clock
 
 #: Images claimed in one transaction at most.
 MOST = 64
+#: Waiting images that are told their place, about.
+TOLD = 100
 #: Leases after which a row is given up whose backend no living replica knows.
 ABANDONED = 4
 
@@ -87,6 +89,15 @@ class SqlClaims:
         statement = select(*KEY).where(RUNNING, jobs.c.cancel, jobs.c.lease_owner == self.owner)
         async with self.database.read() as connection:
             return {key_of(row) for row in await connection.execute(statement)}
+
+    async def waiting(self) -> dict[Head, int]:
+        async with self.database.read() as connection:
+            running = await self._running(connection)
+            flying = Counter(row.username for row in running)
+            users = fairest(await queues(connection), flying, TOLD)
+            heads = await heads_of(connection, users, TOLD // max(1, len(users)) + 1)
+        ahead = places(heads, flying)
+        return {head: ahead[head.key] for head in heads}
 
     async def _worth_a_look(self, now: float) -> bool:
         """Whether a claim could find anything, asked without a lock: most seconds of most days it can't."""

@@ -34,6 +34,12 @@ class Users:
         return [Queue(row.username, row.oldest) for row in rows]
 
 
+async def queues(connection: AsyncConnection) -> list[Queue]:
+    """The users with images that may be claimed now, of the first many."""
+    rows = await connection.execute(_queues("", MOST_USERS))
+    return [Queue(row.username, row.oldest) for row in rows]
+
+
 def _queues(after: str, most: int) -> Select[Any]:
     """Goes from each username to the next one in the index, because DISTINCT would read every row."""
     first = select(func.min(jobs.c.username).label("username")).where(READY, jobs.c.username > after)
@@ -50,7 +56,7 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
     if not users:
         return []
     order = (jobs.c.created_at, jobs.c.batch_id, jobs.c.ordinal)
-    place = (jobs.c.avoid, jobs.c.backend, jobs.c.remote_id)
+    place = (jobs.c.idx, jobs.c.avoid, jobs.c.backend, jobs.c.remote_id)
     columns = (*KEY, jobs.c.username, jobs.c.created_at, *place)
     each = [
         select(*columns).where(READY, jobs.c.username == user).order_by(*order).limit(count).subquery()
@@ -60,5 +66,14 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
         union_all(*(select(literal_column("*")).select_from(part) for part in each))
     )
     return [
-        Head(key_of(row), row.username, row.created_at, row.avoid, row.backend, row.remote_id) for row in rows
+        Head(
+            key_of(row),
+            row.username,
+            row.created_at,
+            index=row.idx,
+            avoid=row.avoid,
+            left_at=row.backend,
+            remote_id=row.remote_id,
+        )
+        for row in rows
     ]

@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from services.renderer.domain.jobs import Key
@@ -23,6 +23,7 @@ class Head:
     key: Key
     username: str
     created_at: float
+    index: int
     #: The backend that failed it last.
     avoid: str | None = None
     #: Where a job of it may still run, or be done, unheard of since its backend could not be reached.
@@ -85,6 +86,15 @@ def dispatch(
             following = queues[user][0]
             heapq.heappush(turns, (flying[user], following.created_at, following.key, user))
     return chosen
+
+
+def places(heads: Sequence[Head], in_flight: Mapping[str, int]) -> dict[Key, int]:
+    """Images that are rendered before each of these, as far as anybody can tell now: what runs, and what
+    the same order of turns puts first."""
+    everything = [Offer("any", len(heads) + 1)]
+    running = sum(in_flight.values())
+    order = dispatch([replace(head, avoid=None) for head in heads], in_flight, everything, {})
+    return {choice.head.key: running + place for place, choice in enumerate(order)}
 
 
 def _backend(offers: Sequence[Offer], load: Mapping[str, int], avoid: str | None) -> str | None:

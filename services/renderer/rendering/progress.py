@@ -7,7 +7,7 @@ from contracts.transient import RenderProgress
 from messaging.bus import Bus
 from messaging.errors import Outage
 from services.renderer.domain.jobs import Job, Key
-from services.renderer.ports import Clock
+from services.renderer.ports import Clock, Waiting
 
 #: Least seconds between two words about one image.
 PAUSE = 0.5
@@ -21,34 +21,39 @@ class Progress:
         self._clock = clock
         self._said: dict[Key, tuple[float, tuple[str, int, int]]] = {}
 
+    async def waiting(self, book: Waiting) -> None:
+        """Tells the images that are next how many are rendered before them."""
+        for head, ahead in (await book.waiting()).items():
+            await self._say(head.key, head.index, "queued", ahead=ahead)
+
     async def queued(self, job: Job, ahead: int) -> None:
-        await self._say(job, "queued", ahead=ahead)
+        await self._say(job.key, job.index, "queued", ahead=ahead)
 
     async def running(self, job: Job, step: int, steps: int) -> None:
-        await self._say(job, "running", step, steps)
+        await self._say(job.key, job.index, "running", step, steps)
 
     async def _say(
-        self, job: Job, stage: Literal["queued", "running"], step: int = 0, steps: int = 0, ahead: int = 0
+        self,
+        key: Key,
+        index: int,
+        stage: Literal["queued", "running"],
+        step: int = 0,
+        steps: int = 0,
+        ahead: int = 0,
     ) -> None:
-        now, word = self._clock(), (stage, step, steps + ahead)
-        last, before = self._said.get(job.key, (0.0, ("", 0, 0)))
-        if word == before or now - last < PAUSE:
+        if not self._is_news(key, (stage, step, steps + ahead)):
             return
-        self._said.pop(job.key, None)
-        self._said[job.key] = (now, word)
+        word = RenderProgress(**key._asdict(), index=index, stage=stage, step=step, steps=steps, ahead=ahead)
+        with suppress(Outage):
+            await self._bus.publish(word)
+
+    def _is_news(self, key: Key, word: tuple[str, int, int]) -> bool:
+        now = self._clock()
+        last, before = self._said.get(key, (0.0, ("", 0, 0)))
+        if word == before or now - last < PAUSE:
+            return False
+        self._said.pop(key, None)
+        self._said[key] = (now, word)
         if len(self._said) > REMEMBERED:
             del self._said[next(iter(self._said))]
-        key = job.key
-        with suppress(Outage):
-            await self._bus.publish(
-                RenderProgress(
-                    batch_id=key.batch_id,
-                    ordinal=key.ordinal,
-                    round=key.round,
-                    index=job.index,
-                    stage=stage,
-                    step=step,
-                    steps=steps,
-                    ahead=ahead,
-                )
-            )
+        return True

@@ -69,6 +69,20 @@ async def test_progress_tells_steps_and_the_place_in_the_queue(tmp_path: Path) -
     assert len([each for each in running if each.ordinal == 0]) <= 4
 
 
+async def test_who_waits_in_the_book_is_told_how_many_are_before_it(tmp_path: Path) -> None:
+    async with (
+        backend(tmp_path / "a", render_seconds=0.8) as one,
+        stage(tmp_path, one.renderer_url) as heard,
+    ):
+        await heard.bus.publish(reserved(quantity=6, **PORTRAIT))
+        await heard.until(lambda: any(each.ordinal == 5 for each in heard.progress))
+        await heard.bus.publish(CancelBatch(batch_id="b1"))
+        await heard.ended(6)
+    first = next(each for each in heard.progress if each.ordinal == 5)
+    assert (first.stage, first.index) == ("queued", 6)
+    assert 2 <= first.ahead <= 5
+
+
 async def test_time_on_the_gpu_and_before_it_are_told(tmp_path: Path) -> None:
     async with (
         backend(tmp_path / "a", render_seconds=0.3) as one,

@@ -5,12 +5,12 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.renderer.domain.dispatch import Head, Offer, Queue, dispatch, fairest, free_slots
+from services.renderer.domain.dispatch import Head, Offer, Queue, dispatch, fairest, free_slots, places
 from services.renderer.domain.jobs import Key
 
 
 def head(user: str, ordinal: int, created_at: float = 0.0, avoid: str | None = None) -> Head:
-    return Head(Key(f"batch-{user}", ordinal, 1), user, created_at, avoid)
+    return Head(Key(f"batch-{user}", ordinal, 1), user, created_at, ordinal + 1, avoid)
 
 
 def test_the_user_with_the_fewest_images_in_flight_is_next() -> None:
@@ -47,6 +47,16 @@ def test_an_image_without_a_backend_does_not_hold_back_the_next_one() -> None:
 def test_of_many_users_those_are_looked_at_who_can_be_next() -> None:
     queues = [Queue("late", 9.0), Queue("early", 1.0), Queue("busy", 0.0)]
     assert fairest(queues, {"busy": 1}, 2) == ["early", "late"]
+
+
+def test_places_in_the_queue_follow_the_same_turns() -> None:
+    heads = [head("areg", n) for n in range(3)] + [head("berta", 0, created_at=9.0)]
+    assert places(heads, {"areg": 2}) == {
+        Key("batch-berta", 0, 1): 2,
+        Key("batch-areg", 0, 1): 3,
+        Key("batch-areg", 1, 1): 4,
+        Key("batch-areg", 2, 1): 5,
+    }
 
 
 offers_of = st.lists(st.tuples(st.integers(1, 4), st.none() | st.floats(0.1, 50)), max_size=4).map(
