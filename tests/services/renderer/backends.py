@@ -76,3 +76,11 @@ async def backend(files: Path, port: int = 0, **settings: Any) -> AsyncIterator[
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
         yield Backend(url, http, files)
+
+
+async def renders(*backends: Backend) -> list[int]:
+    """How often each image was rendered, whichever backend did it."""
+    counts: list[int] = []
+    for one in backends:
+        counts += (await one.executions()).values()
+    return sorted(counts)

@@ -15,6 +15,7 @@ from messaging.bus import Subscription
 from messaging.memory import MemoryBus
 from services.renderer.app import open_renderer
 from services.renderer.settings import Settings
+from tests.services.renderer.requests import reserved
 
 WORKFLOWS = Path(__file__).parents[3] / "workflows"
 #: Seconds that a test waits for what must happen.
@@ -109,3 +110,10 @@ async def stage(folder: Path, *urls: str, **changes: Any) -> AsyncIterator[Stage
     bus = MemoryBus()
     async with listening(bus) as heard, renderer(settings(folder, urls, **changes), bus):
         yield heard
+
+
+async def done(heard: Stage, quantity: int = 1) -> None:
+    """A batch of so many cards goes in, and every one of them becomes an image."""
+    await heard.bus.publish(reserved(quantity=quantity))
+    await heard.ended(quantity)
+    assert set(heard.ends().values()) == {"done"}, heard.failed

@@ -5,28 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.services.renderer.backends import Backend, backend
+from tests.services.renderer.backends import backend, renders
 from tests.services.renderer.books import opened
 from tests.services.renderer.requests import reserved
-from tests.services.renderer.stage import Stage, stage
+from tests.services.renderer.stage import done, stage
 
 OLD = "0.3.64"
 VERSIONS = pytest.mark.parametrize("version", [OLD, "0.33.0"])
 PORTRAIT: dict[str, Any] = {"workflow": "portrait", "parameters": {"steps": 4}}
-
-
-async def _done(heard: Stage, quantity: int = 1) -> None:
-    await heard.bus.publish(reserved(quantity=quantity))
-    await heard.ended(quantity)
-    assert set(heard.ends().values()) == {"done"}, heard.failed
-
-
-async def _renders(*backends: Backend) -> list[int]:
-    """How often each prefix was rendered, whichever backend did it."""
-    counts: list[int] = []
-    for one in backends:
-        counts += (await one.executions()).values()
-    return sorted(counts)
 
 
 @VERSIONS
@@ -36,17 +22,17 @@ async def test_a_restart_that_forgets_everything_loses_no_image(tmp_path: Path, 
         stage(tmp_path, one.renderer_url) as heard,
     ):
         await one.fault("restart", prefix="image_3", down_seconds=0.3)
-        await _done(heard, 6)
+        await done(heard, 6)
         assert len({image.md5 for image in heard.ready}) == 6
-        assert await _renders(one) == [1] * 6
+        assert await renders(one) == [1] * 6
 
 
 @pytest.mark.parametrize("status", [502, 503, 524])
 async def test_a_proxy_that_answers_for_a_dead_server_ends_no_image(tmp_path: Path, status: int) -> None:
     async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
         await one.fault("http_error", route="/", status=status, times=3)
-        await _done(heard, 2)
-        assert await _renders(one) == [1, 1]
+        await done(heard, 2)
+        assert await renders(one) == [1, 1]
 
 
 async def test_a_login_page_is_no_image_and_no_failure(tmp_path: Path) -> None:
@@ -54,7 +40,7 @@ async def test_a_login_page_is_no_image_and_no_failure(tmp_path: Path) -> None:
         await one.fault("login_page", route="/prompt", times=None)
         await two.fault("login_page", route="/view", times=2)
         async with stage(tmp_path, one.renderer_url, two.renderer_url) as heard:
-            await _done(heard, 3)
+            await done(heard, 3)
         assert {image.backend for image in heard.ready} == {two.name}
 
 
@@ -86,7 +72,7 @@ async def test_a_job_that_hangs_is_stopped_and_done_elsewhere(tmp_path: Path) ->
             await each.fault("stall", prefix="image_1", seconds=30, times=1)
         await two.heal()
         async with stage(tmp_path, one.renderer_url, two.renderer_url, render_deadline=0.8) as heard:
-            await _done(heard, 2)
+            await done(heard, 2)
         stopped = (await one.stats())["cancelled"]
         assert stopped == (1 if (await one.stats())["faults"] else 0)
 

@@ -6,35 +6,21 @@ from typing import Any
 import pytest
 
 from contracts.commands import CancelBatch
-from tests.services.renderer.backends import Backend, backend
+from tests.services.renderer.backends import backend, renders
 from tests.services.renderer.requests import reserved
-from tests.services.renderer.stage import Stage, stage
+from tests.services.renderer.stage import done, stage
 
 OLD = "0.3.64"
 VERSIONS = pytest.mark.parametrize("version", [OLD, "0.33.0"])
 PORTRAIT: dict[str, Any] = {"workflow": "portrait", "parameters": {"steps": 4}}
 
 
-async def _done(heard: Stage, quantity: int = 1) -> None:
-    await heard.bus.publish(reserved(quantity=quantity))
-    await heard.ended(quantity)
-    assert set(heard.ends().values()) == {"done"}, heard.failed
-
-
-async def _renders(*backends: Backend) -> list[int]:
-    """How often each prefix was rendered, whichever backend did it."""
-    counts: list[int] = []
-    for one in backends:
-        counts += (await one.executions()).values()
-    return sorted(counts)
-
-
 @VERSIONS
 async def test_the_history_is_read_when_the_job_is_in_it_and_not_before(tmp_path: Path, version: str) -> None:
     async with backend(tmp_path / "a", history_lag=0.3, comfyui_version=version) as one:
         async with stage(tmp_path, one.renderer_url) as heard:
-            await _done(heard, 3)
-        assert await _renders(one) == [1, 1, 1]
+            await done(heard, 3)
+        assert await renders(one) == [1, 1, 1]
 
 
 @VERSIONS
@@ -67,15 +53,15 @@ async def test_an_unanswered_submit_is_looked_up_before_it_is_sent_again(
     async with backend(tmp_path / "a", comfyui_version=version) as one:
         async with stage(tmp_path, one.renderer_url) as heard:
             await one.fault(kind, route="/prompt", times=1)
-            await _done(heard, 3)
+            await done(heard, 3)
         assert (await one.stats())["accepted"] == 3
-        assert await _renders(one) == [1, 1, 1]
+        assert await renders(one) == [1, 1, 1]
 
 
 async def test_a_500_to_a_submit_may_have_queued_it_all_the_same(tmp_path: Path) -> None:
     async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
         await one.fault("http_error", route="/prompt", status=500, times=2)
-        await _done(heard, 2)
+        await done(heard, 2)
         assert (await one.stats())["accepted"] == 2
 
 
@@ -84,7 +70,7 @@ async def test_a_file_that_vanished_is_saved_again_and_not_answered_from_the_cac
 ) -> None:
     async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
         await one.fault("file_vanishes", times=1)
-        await _done(heard)
+        await done(heard)
         assert sorted(await one.executions()) == [
             "b1/1.1/Areg_opal-fever_image_1",
             "b1/1/Areg_opal-fever_image_1",
@@ -125,7 +111,7 @@ async def test_node_errors_in_a_200_are_a_refusal(tmp_path: Path) -> None:
 async def test_a_success_is_one_whole_image_or_none(tmp_path: Path, kind: str) -> None:
     async with backend(tmp_path / "a") as one, stage(tmp_path, one.renderer_url) as heard:
         await one.fault(kind, times=1)
-        await _done(heard)
+        await done(heard)
         assert (await one.stats())["faults"] == {kind: 1}
 
 
@@ -190,7 +176,7 @@ async def test_out_of_memory_goes_elsewhere(tmp_path: Path) -> None:
     async with backend(tmp_path / "a") as small, backend(tmp_path / "b") as large:
         await small.fault("out_of_memory", times=None)
         async with stage(tmp_path, small.renderer_url, large.renderer_url) as heard:
-            await _done(heard, 4)
+            await done(heard, 4)
         assert {image.backend for image in heard.ready} == {large.name}
 
 
@@ -213,6 +199,6 @@ async def test_a_vanished_job_is_rendered_again_only_where_its_file_is_gone_too(
         stage(tmp_path, one.renderer_url) as heard,
     ):
         await one.fault("vanish", when=when, times=1)
-        await _done(heard)
+        await done(heard)
         assert (await one.stats())["accepted"] == (2 if when == "queued" else 1)
-        assert await _renders(one) == [1]
+        assert await renders(one) == [1]
