@@ -1,11 +1,16 @@
 """The FastAPI application: routes, problems, and what every request passes through."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from chassis.web import Readiness, status_routes
 from services.gateway.adapters.http import batches, characters, image_generation, problems
 from services.gateway.adapters.http.desk import Desk
-from services.gateway.adapters.http.envelope import RequestIds, SizeLimit
+from services.gateway.adapters.http.docs import docs_routes
+from services.gateway.adapters.http.document import Application
+from services.gateway.adapters.http.envelope import Envelope
 
 _ABOUT = """Numbered batches of character images. Every image has its number before it is rendered; every
 number ends as an image, as a placeholder that says why, or as a recorded failure. Errors are problem
@@ -16,15 +21,39 @@ _TAGS = [
     {"name": "characters", "description": "Who can be pictured."},
     {"name": "batches", "description": "What was asked for, and what came of it."},
 ]
+_ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router)
 
 
-def build(desk: Desk, readiness: Readiness) -> FastAPI:
-    app = FastAPI(title="Darkroom", version="1", description=_ABOUT, openapi_tags=_TAGS)
+def build(desk: Desk, readiness: Readiness) -> ASGIApp:
+    app = Application(
+        title="Darkroom",
+        version="1",
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        # Its own pages load their scripts from other hosts.
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.desk = desk
-    app.add_middleware(SizeLimit)
-    app.add_middleware(RequestIds)
     problems.install(app)
-    app.router.routes.extend(status_routes(readiness))
-    for module in (image_generation, characters, batches):
-        app.include_router(module.router)
-    return app
+    app.add_exception_handler(405, _not_this_method)
+    app.router.routes.extend([*status_routes(readiness), *docs_routes()])
+    for router in _ROUTERS:
+        app.include_router(router)
+    return Envelope(app)
+
+
+async def _not_this_method(request: Request, error: Exception) -> Response:
+    """The framework names the methods of the first route of this path; there may be more."""
+    assert isinstance(error, HTTPException)
+    allow = {"Allow": ", ".join(_methods(request.url.path)) or (error.headers or {}).get("Allow", "")}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    detail = f"{request.method} is not for this path; it knows {allow['Allow']}"
+    return problems.answer(request, problems.Problem("method_not_allowed", detail, headers=allow))
+
+
+def _methods(path: str) -> list[str]:
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    known = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    return sorted(known | ({"HEAD"} if "GET" in known else set()))

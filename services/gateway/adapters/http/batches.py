@@ -1,32 +1,53 @@
 """`/v1/batches`: batches as durable resources."""
 
-import base64
-import binascii
-from typing import Annotated
+import re
+from math import isfinite
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 
-from services.gateway.adapters.http import views
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk
-from services.gateway.adapters.http.orders import Known, batch_id_of, found, new_batch_id, order, outcome
-from services.gateway.adapters.http.preferences import wait_seconds
-from services.gateway.adapters.http.problems import Problem, answers
+from services.gateway.adapters.http import cursors, examples, views
+from services.gateway.adapters.http.codes import ANY_BODY, ANY_ORDER, CODES, answers
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded
+from services.gateway.adapters.http.orders import (
+    Known,
+    batch_id_of,
+    found,
+    named,
+    new_batch_id,
+    order,
+    outcome,
+)
+from services.gateway.adapters.http.preferences import Wait
+from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.shapes import BatchPage, BatchShape, NewBatch, NewNamedBatch, Retry
 from services.gateway.ports import Canceling
 
-router = APIRouter(prefix="/v1", tags=["batches"])
+router = APIRouter(prefix="/v1", tags=["batches"], route_class=Guarded)
+
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 Prefer = Annotated[
-    str | None, Header(description="`wait=N` to wait for the end up to N seconds", examples=["wait=60"])
+    str | None, Header(description="`wait=N` waits up to N seconds for the end", examples=["wait=60"])
 ]
-ClientId = Annotated[str, Path(min_length=1, max_length=200, description="chosen by the caller")]
+ClientId = Annotated[
+    str, Path(min_length=1, max_length=200, description="chosen by the caller", examples=["order-91"])
+]
+BatchId = Annotated[str, Path(description="the batch's id, or the one that the caller chose")]
+
+_STARTED = ("Location", "Preference-Applied", "Retry-After")
+_ORDERED: dict[int | str, dict[str, Any]] = {
+    200: examples.answer("Made, while the caller waited or before", examples.BATCH, *_STARTED),
+    202: examples.answer("Accepted", examples.BATCH, *_STARTED),
+}
 
 
 @router.post(
     "/characters/{character_id}/batches",
     status_code=202,
+    operation_id="askForBatch",
     summary="Ask for a batch",
-    responses=answers(400, 404, 413, 422),
+    responses={**_ORDERED, **answers(*ANY_ORDER)},
 )
 async def ask(
     character_id: str,
@@ -38,16 +59,17 @@ async def ask(
     prefer: Prefer = None,
 ) -> BatchShape:
     """Accepted once it is kept, also while the broker is down. Its images are numbered in one block."""
-    seconds = wait_seconds(prefer)
-    batch = await order(desk, caller.username, character_id, new_batch_id(), asked.model_dump())
-    return await _answered(desk, batch.request.batch_id, caller.username, seconds, request, response)
+    batch_id, wait = new_batch_id(), Wait.preferred(prefer)
+    await order(desk, caller.username, character_id, batch_id, asked.model_dump())
+    return await _answered(desk, batch_id, caller.username, wait, request, response)
 
 
 @router.put(
     "/batches/{client_id}",
     status_code=202,
+    operation_id="putBatch",
     summary="Ask for a batch under an id of one's own",
-    responses=answers(400, 404, 413, 422),
+    responses={**_ORDERED, **answers(*ANY_ORDER, "batch_id_reuse")},
 )
 async def put(
     client_id: ClientId,
@@ -59,43 +81,60 @@ async def put(
     prefer: Prefer = None,
 ) -> BatchShape:
     """As often as one likes: the same id and body is the same batch, made once."""
-    seconds = wait_seconds(prefer)
-    batch_id = batch_id_of(caller.username, client_id)
+    batch_id, wait = batch_id_of(caller.username, client_id), Wait.preferred(prefer)
     wish = asked.model_dump(exclude={"character_id"})
     await order(desk, caller.username, asked.character_id, batch_id, wish)
-    return await _answered(desk, batch_id, caller.username, seconds, request, response)
+    return await _answered(desk, batch_id, caller.username, wait, request, response)
 
 
-@router.get("/batches", summary="List batches", responses=answers(400, 422))
+@router.get(
+    "/batches",
+    operation_id="listBatches",
+    summary="List batches",
+    responses={
+        200: examples.answer("One page", examples.page(examples.SUMMARY), "Link"),
+        **answers("invalid_cursor", "invalid_request"),
+    },
+)
 async def listed(
     desk: AtDesk,
     caller: ByCaller,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=300, description="`next_cursor` of the page before")
-    ] = None,
+    request: Request,
+    response: Response,
+    limit: cursors.Limit = 50,
+    cursor: cursors.Cursor = None,
 ) -> BatchPage:
     """The caller's batches, newest first; stable while new ones are made."""
-    known = await desk.batches.list(caller.username, _read(cursor) if cursor else None, limit + 1)
-    more = len(known) > limit
+    known = await desk.batches.list(caller.username, _before(cursor) if cursor else None, limit + 1)
     following = None
-    if more:
+    if len(known) > limit:
         last = known[limit - 1].batch
-        following = _written(last.created_at, last.request.batch_id)
+        following = cursors.written(repr(last.created_at), last.request.batch_id)
+        response.headers["Link"] = cursors.link(request, following)
     items = [views.summary(each) for each in known[:limit]]
-    return BatchPage(items=items, next_cursor=following, has_more=more)
+    return BatchPage(items=items, next_cursor=following, has_more=following is not None)
 
 
-@router.get("/batches/{batch_id}", summary="Look at a batch", responses=answers(404))
-async def look(batch_id: str, desk: AtDesk, caller: ByCaller) -> BatchShape:
+@router.get(
+    "/batches/{batch_id}",
+    operation_id="getBatch",
+    summary="Look at a batch",
+    responses={200: examples.answer("The batch", examples.BATCH), **answers("not_found")},
+)
+async def look(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     """Everything that is known of it and of its images, with live progress."""
-    return _shape(desk, await found(desk, batch_id, caller.username))
+    return _shape(desk, await named(desk, batch_id, caller.username))
 
 
-@router.post("/batches/{batch_id}/cancel", summary="Cancel a batch", responses=answers(404))
-async def cancel(batch_id: str, desk: AtDesk, caller: ByCaller) -> BatchShape:
+@router.post(
+    "/batches/{batch_id}/cancel",
+    operation_id="cancelBatch",
+    summary="Cancel a batch",
+    responses={200: examples.answer("As it is now", examples.BATCH), **answers("not_found")},
+)
+async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     """What is not made yet ends as cancelled; what is made stays. Again and again is once."""
-    await found(desk, batch_id, caller.username)
+    batch_id = (await named(desk, batch_id, caller.username))[0].request.batch_id
     await desk.batches.cancel(batch_id)
     desk.relay.ring()
     return _shape(desk, await found(desk, batch_id, caller.username))
@@ -104,34 +143,38 @@ async def cancel(batch_id: str, desk: AtDesk, caller: ByCaller) -> BatchShape:
 @router.post(
     "/batches/{batch_id}/retry",
     status_code=202,
+    operation_id="retryBatch",
     summary="Render again what was not made",
-    responses=answers(404, 409, 413, 422),
+    responses={
+        202: examples.answer("Under way again", examples.BATCH, "Location", "Retry-After"),
+        **answers(*ANY_BODY, "not_found", "batch_canceling", "nothing_to_retry"),
+    },
 )
-async def retry(batch_id: str, desk: AtDesk, caller: ByCaller, asked: Retry | None = None) -> BatchShape:
+async def retry(
+    batch_id: BatchId, desk: AtDesk, caller: ByCaller, response: Response, asked: Retry | None = None
+) -> BatchShape:
     """At the same indexes: what failed, was cancelled or is a placeholder, or what is named of that."""
-    await found(desk, batch_id, caller.username)
+    batch_id = (await named(desk, batch_id, caller.username))[0].request.batch_id
     try:
         chosen = await desk.batches.retry(batch_id, asked.ordinals if asked else None)
     except Canceling:
-        raise Problem(409, "batch_canceling", "the batch is being cancelled; retry once it is") from None
+        raise Problem("batch_canceling", CODES["batch_canceling"].example) from None
     if not chosen:
-        detail = "nothing here failed, was cancelled or is a placeholder"
-        raise Problem(409, "nothing_to_retry", detail)
+        raise Problem("nothing_to_retry", CODES["nothing_to_retry"].example)
     desk.relay.ring()
+    response.headers.update({"Location": f"{views.BATCHES}/{batch_id}", "Retry-After": views.RETRY_AFTER})
     return _shape(desk, await found(desk, batch_id, caller.username))
 
 
 async def _answered(
-    desk: Desk, batch_id: str, username: str, seconds: int | None, request: Request, response: Response
+    desk: Desk, batch_id: str, username: str, wait: Wait, request: Request, response: Response
 ) -> BatchShape:
-    known = await outcome(desk, batch_id, username, seconds or 0, request.is_disconnected)
-    response.headers["Location"] = f"{views.BATCHES}/{batch_id}"
-    applied = "respond-async" if seconds is None else f"wait={seconds}"
-    response.headers["Preference-Applied"] = applied
+    known = await outcome(desk, batch_id, username, wait.patience(0), request.is_disconnected)
+    response.headers.update({"Location": f"{views.BATCHES}/{batch_id}", **wait.headers()})
     if known[0].finished_at is not None:
         response.status_code = 200
     else:
-        response.headers["Retry-After"] = "2"
+        response.headers["Retry-After"] = views.RETRY_AFTER
     return _shape(desk, known)
 
 
@@ -141,13 +184,12 @@ def _shape(desk: Desk, known: Known) -> BatchShape:
     return views.batch(batch, images, lambda ordinal, round_: desk.stage.progress(batch_id, ordinal, round_))
 
 
-def _written(created_at: float, batch_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{created_at!r} {batch_id}".encode()).decode()
-
-
-def _read(cursor: str) -> tuple[float, str]:
+def _before(cursor: str) -> tuple[float, str]:
+    moment, batch_id = cursors.read(cursor, 2)
     try:
-        created_at, batch_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return float(created_at), batch_id
-    except (ValueError, binascii.Error):
-        raise Problem(400, "invalid_cursor", "this is not a next_cursor of ours; begin without one") from None
+        created_at = float(moment)
+    except ValueError:
+        raise cursors.not_ours() from None
+    if not isfinite(created_at) or not _BATCH_ID.fullmatch(batch_id):
+        raise cursors.not_ours()
+    return created_at, batch_id

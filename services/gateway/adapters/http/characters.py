@@ -1,61 +1,86 @@
 """`/v1/characters`: who can be pictured."""
 
 import time
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Request, Response
 
 from contracts import names
 from contracts.commands import OpenFolder
-from services.gateway.adapters.http import views
-from services.gateway.adapters.http.desk import AtDesk, ByCaller
-from services.gateway.adapters.http.orders import character_id_of
-from services.gateway.adapters.http.problems import Problem, answers, not_found
+from services.gateway.adapters.http import cursors, examples, views
+from services.gateway.adapters.http.codes import ANY_BODY, answers
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded
+from services.gateway.adapters.http.orders import character_id_of, known_character
+from services.gateway.adapters.http.problems import FieldError, Problem
 from services.gateway.adapters.http.shapes import CharacterPage, CharacterShape, NewCharacter
 from services.gateway.adapters.tokens import Forbidden
 from services.gateway.ports import Character, SlugTaken
 
-router = APIRouter(prefix="/v1/characters", tags=["characters"])
+router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Guarded)
 
 
-@router.post("", status_code=201, summary="Register a character", responses=answers(409, 413, 422))
+@router.post(
+    "",
+    status_code=201,
+    operation_id="registerCharacter",
+    summary="Register a character",
+    responses={
+        201: examples.answer("Registered", examples.CHARACTER, "Location"),
+        **answers(*ANY_BODY, "invalid_character", "slug_taken"),
+    },
+)
 async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response: Response) -> CharacterShape:
     """Registers a character of the caller's own, or a premade one, and opens its folder."""
     if asked.premade and "premade" not in caller.scopes:
-        raise Forbidden("a premade character is for everybody; the token needs the scope 'premade'")
+        raise Forbidden(
+            "a premade character is for everybody; the token needs the scope 'premade'", "premade"
+        )
     character, opening = _new(asked, caller.username)
     try:
         await desk.registry.register(character, [opening])
     except SlugTaken:
         detail = f"there is a character {character.slug!r} already; choose another name"
-        raise Problem(409, "slug_taken", detail, [("/name", detail)]) from None
+        raise Problem("slug_taken", detail, [FieldError(pointer="/name", detail=detail)]) from None
     desk.relay.ring()
     response.headers["Location"] = f"/v1/characters/{character.id}"
     return views.character(character)
 
 
-@router.get("", summary="List characters", responses=answers(422))
+@router.get(
+    "",
+    operation_id="listCharacters",
+    summary="List characters",
+    responses={
+        200: examples.answer("One page", examples.page(examples.CHARACTER), "Link"),
+        **answers("invalid_cursor", "invalid_request"),
+    },
+)
 async def listed(
     desk: AtDesk,
     caller: ByCaller,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=300, description="`next_cursor` of the page before")
-    ] = None,
+    request: Request,
+    response: Response,
+    limit: cursors.Limit = 50,
+    cursor: cursors.Cursor = None,
 ) -> CharacterPage:
     """The caller's own characters and the premade ones."""
-    found = await desk.registry.known_to(caller.username, cursor, limit + 1)
-    more = len(found) > limit
+    after = cursors.read(cursor, 1)[0] if cursor else None
+    found = await desk.registry.known_to(caller.username, after, limit + 1)
     items = [views.character(each) for each in found[:limit]]
-    return CharacterPage(items=items, next_cursor=items[-1].id if more else None, has_more=more)
+    following = cursors.written(items[-1].id) if len(found) > limit else None
+    if following:
+        response.headers["Link"] = cursors.link(request, following)
+    return CharacterPage(items=items, next_cursor=following, has_more=following is not None)
 
 
-@router.get("/{character_id}", summary="Look at a character", responses=answers(404))
+@router.get(
+    "/{character_id}",
+    operation_id="getCharacter",
+    summary="Look at a character",
+    responses={200: examples.answer("The character", examples.CHARACTER), **answers("not_found")},
+)
 async def look(character_id: str, desk: AtDesk, caller: ByCaller) -> CharacterShape:
-    character = await desk.registry.find(character_id, caller.username)
-    if character is None:
-        raise not_found("character")
-    return views.character(character)
+    """One of the caller's own, or a premade one."""
+    return views.character(await known_character(desk, character_id, caller.username))
 
 
 def _new(asked: NewCharacter, owner: str) -> tuple[Character, OpenFolder]:
@@ -64,7 +89,7 @@ def _new(asked: NewCharacter, owner: str) -> tuple[Character, OpenFolder]:
         slug = names.slug(asked.name)
         folder = names.folder(owner, names.PREMADE if asked.premade else names.CHARACTERS, slug)
     except names.Unnameable as why:
-        raise Problem(422, "invalid_character", str(why), [("/name", str(why))]) from None
+        raise Problem("invalid_character", str(why), [FieldError(pointer="/name", detail=str(why))]) from None
     character = Character(
         id=character_id_of(owner, slug, asked.premade),
         owner=owner,

@@ -1,4 +1,4 @@
-"""What every request passes through: a size limit and an id."""
+"""What every request passes through: an id, a size limit, and headers that keep browsers careful."""
 
 from uuid import uuid4
 
@@ -8,41 +8,77 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Bytes of a request's body; the longest prompts and parameters that are accepted stay far below.
 MAX_BYTES = 1 << 20
+#: Bytes of a body that is too large which are read and forgotten, so that whoever sends them gets to the
+#: answer: closing a connection with unread bytes on it would take the answer away from him.
+MAX_FORGOTTEN = 8 << 20
+
+_CAREFUL = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # Answers are one user's own, and true for a moment.
+    "Cache-Control": "no-store",
+}
 
 
-class SizeLimit:
-    """Refuses bodies over MAX_BYTES, announced or not, before anybody reads them whole."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        announced = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        announced_bytes, seen = int(announced) if announced.isdigit() else 0, 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive() if announced_bytes <= MAX_BYTES else {"type": "too large"}
-            seen += len(message.get("body", b""))
-            if max(seen, announced_bytes) > MAX_BYTES:
-                raise HTTPException(413, f"a body has at most {MAX_BYTES} bytes")
-            return message
-
-        await self._app(scope, counted if scope["type"] == "http" else receive, send)
-
-
-class RequestIds:
-    """Gives every request an id, told in the answer and in every problem."""
+class Envelope:
+    """Around everything, so that the answer to a bug carries all of it too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = scope["darkroom.request_id"] = f"req_{uuid4().hex}"
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"req_{uuid4().hex}"
 
-        async def named(message: Message) -> None:
+        async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in _CAREFUL.items():
+                    headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, named)
+        # The server leaves out the body of an answer to HEAD itself.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        inner = {**scope, "method": method, "darkroom.request_id": request_id}
+        await self._app(inner, _limited(Headers(scope=scope), receive), marked)
+
+
+def _limited(headers: Headers, receive: Receive) -> Receive:
+    """Refuses bodies over MAX_BYTES, announced or not, before anybody keeps them whole."""
+    announced = headers.get("content-length", "")
+    too_large = announced.isdecimal() and (len(announced) > 9 or int(announced) > MAX_BYTES)
+    # Whoever asks first whether he may send it has not sent it yet.
+    asks_first = headers.get("expect", "").lower() == "100-continue"
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        if too_large:
+            if not asks_first:
+                await _forget(receive)
+            raise _refusal()
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BYTES:
+            if message.get("more_body"):
+                await _forget(receive)
+            raise _refusal()
+        return message
+
+    return limited
+
+
+async def _forget(receive: Receive) -> None:
+    forgotten, more = 0, True
+    while more and forgotten < MAX_FORGOTTEN:
+        message = await receive()
+        forgotten += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+def _refusal() -> HTTPException:
+    return HTTPException(413, f"a body has at most {MAX_BYTES} bytes")

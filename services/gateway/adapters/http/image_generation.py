@@ -8,14 +8,17 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from contracts.limits import MAX_QUANTITY, MAX_SIDE, MAX_TEXT, MIN_SIDE
-from services.gateway.adapters.http.desk import AtDesk, ByCaller
-from services.gateway.adapters.http.orders import Known, new_batch_id, order, outcome
-from services.gateway.adapters.http.preferences import responds_async, wait_seconds
-from services.gateway.adapters.http.problems import Problem, answers, not_found
-from services.gateway.adapters.http.views import BATCHES
+from services.gateway.adapters.http import examples
+from services.gateway.adapters.http.codes import ANY_ORDER, answers
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded
+from services.gateway.adapters.http.orders import Known, known_character, new_batch_id, order, outcome
+from services.gateway.adapters.http.preferences import Wait
+from services.gateway.adapters.http.problems import Problem
+from services.gateway.adapters.http.shapes import Text
+from services.gateway.adapters.http.views import BATCHES, RETRY_AFTER
 from services.gateway.domain.images import ImageState, Status
 
-router = APIRouter(prefix="/api/image-generation", tags=["image generation"])
+router = APIRouter(prefix="/api/image-generation", tags=["image generation"], route_class=Guarded)
 
 #: Assets that the old gallery lists at the most, when nobody asks for fewer.
 GALLERY_LIMIT = 10_000
@@ -24,10 +27,12 @@ GALLERY_LIMIT = 10_000
 class Generate(BaseModel):
     """The old body. Fields that it does not know are ignored, as they always were."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(
+        extra="ignore", populate_by_name=True, json_schema_extra={"examples": [examples.GENERATE]}
+    )
 
-    character_id: str = Field(alias="characterId", max_length=300, examples=["chr_5d41402abc4b2a76"])
-    prompt: str = Field(min_length=1, max_length=MAX_TEXT, examples=["portrait in opal light"])
+    character_id: Text = Field(alias="characterId", max_length=300, examples=["chr_5d41402abc4b2a76"])
+    prompt: Text = Field(min_length=1, max_length=MAX_TEXT, examples=["portrait in opal light"])
     quantity: int = Field(
         1,
         ge=1,
@@ -37,8 +42,8 @@ class Generate(BaseModel):
     )
     width: int = Field(1024, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
     height: int = Field(1536, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
-    style: str | None = Field(None, max_length=100)
-    negative_prompt: str | None = Field(None, alias="negativePrompt", max_length=MAX_TEXT)
+    style: Text | None = Field(None, max_length=100, examples=["noir"])
+    negative_prompt: Text | None = Field(None, alias="negativePrompt", max_length=MAX_TEXT)
     seed: int | None = Field(None, ge=0, lt=2**64)
 
 
@@ -97,10 +102,18 @@ class GalleryAnswer(BaseModel):
 
 @router.post(
     "/generate",
+    operation_id="generateImages",
     summary="Generate images and wait for them",
+    response_model=GeneratedAnswer,
     responses={
-        202: {"model": AcceptedAnswer, "description": "Still running"},
-        **answers(400, 404, 413, 422, 502),
+        200: examples.answer("Every image has ended", examples.GENERATED, "Preference-Applied"),
+        202: {
+            "model": AcceptedAnswer,
+            **examples.answer(
+                "Still running", examples.ACCEPTED, "Location", "Retry-After", "Preference-Applied"
+            ),
+        },
+        **answers(*ANY_ORDER, "all_images_failed"),
     },
 )
 async def generate(
@@ -110,24 +123,30 @@ async def generate(
     request: Request,
     response: Response,
     prefer: Annotated[str | None, Header(description="`respond-async` or `wait=N`")] = None,
-) -> GeneratedAnswer | AcceptedAnswer:
+) -> GeneratedAnswer | Response:
     """Answers when the last image has ended, or with 202 and a link if that takes longer than the server
     waits. Images that could not be made are placeholders."""
-    seconds = wait_seconds(prefer)
-    allowed = desk.generate_wait if seconds is None else min(seconds, desk.generate_wait)
+    wait = Wait.preferred(prefer)
     wish = asked.model_dump(exclude={"character_id"})
     batch = await order(desk, caller.username, asked.character_id, new_batch_id(), wish)
     batch_id = batch.request.batch_id
-    patience = 0 if responds_async(prefer) else allowed
+    patience = wait.patience(desk.generate_wait, desk.generate_wait)
     known = await outcome(desk, batch_id, caller.username, patience, request.is_disconnected)
     if known[0].finished_at is None:
-        response.status_code = 202
-        response.headers["Location"] = f"{BATCHES}/{batch_id}"
-        return AcceptedAnswer(data=Accepted(batch_id=batch_id, status_url=f"{BATCHES}/{batch_id}"))
+        return _accepted(batch_id, wait)
+    response.headers.update(wait.headers())
     return GeneratedAnswer(data=generated(known))
 
 
-@router.get("/character/{character_id}", summary="List a character's images", responses=answers(404, 422))
+@router.get(
+    "/character/{character_id}",
+    operation_id="listCharacterImages",
+    summary="List a character's images",
+    responses={
+        200: examples.answer("What there is", examples.GALLERY),
+        **answers("not_found", "invalid_request"),
+    },
+)
 async def gallery(
     character_id: str,
     desk: AtDesk,
@@ -135,11 +154,17 @@ async def gallery(
     limit: Annotated[int, Query(ge=1, le=GALLERY_LIMIT)] = GALLERY_LIMIT,
 ) -> GalleryAnswer:
     """What the caller has of this character in storage, newest first, placeholders among them."""
-    if await desk.registry.find(character_id, caller.username) is None:
-        raise not_found("character")
+    await known_character(desk, character_id, caller.username)
     total, images = await desk.pictures.newest(character_id, caller.username, limit)
     listed = [_listed(image) for image in images]
     return GalleryAnswer(data=GalleryData(images=listed, total_count=total, character_id=character_id))
+
+
+def _accepted(batch_id: str, wait: Wait) -> Response:
+    link = f"{BATCHES}/{batch_id}"
+    answer = AcceptedAnswer(data=Accepted(batch_id=batch_id, status_url=link))
+    headers = {"Location": link, "Retry-After": RETRY_AFTER, **wait.headers()}
+    return Response(answer.model_dump_json(by_alias=True), 202, headers, media_type="application/json")
 
 
 def generated(known: Known) -> Generated:
@@ -166,7 +191,7 @@ def _all_failed(batch_id: str, rejected: str | None, images: Sequence[ImageState
     reasons = {image.error.detail for image in images if image.error}
     detail = rejected or "; ".join(sorted(reasons)[:3]) or "no image was made"
     links: dict[str, Any] = {"batchId": batch_id, "statusUrl": f"{BATCHES}/{batch_id}"}
-    return Problem(502, "all_images_failed", detail, **links)
+    return Problem("all_images_failed", detail, **links)
 
 
 def _described(image: ImageState) -> GeneratedImage:

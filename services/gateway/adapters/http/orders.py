@@ -7,8 +7,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from contracts import acceptance, commands, names
+from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk
-from services.gateway.adapters.http.problems import Problem, not_found
+from services.gateway.adapters.http.problems import FieldError, Problem, not_found
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.images import ImageState
 from services.gateway.ports import Character, OtherContent
@@ -33,18 +34,16 @@ def character_id_of(owner: str, slug: str, premade: bool) -> str:
 
 async def order(desk: Desk, username: str, character_id: str, batch_id: str, wish: dict[str, Any]) -> Batch:
     """Accepts the batch: kept together with its command, which the relay then sends. Raises Problem."""
-    character = await desk.registry.find(character_id, username)
-    if character is None:
-        raise not_found("character")
+    character = await known_character(desk, character_id, username)
     request = requested(username, character, batch_id, wish)
     if refusal := acceptance.refusal(request, desk.workflows):
-        pointer = "/" + refusal.field.replace(".", "/")
-        raise Problem(422, refusal.code, refusal.reason, [(pointer, refusal.reason)])
+        told = FieldError(pointer=f"/{refusal.field}", detail=refusal.reason)
+        # A name that does not fit is the character's own, not a part of this body.
+        raise Problem(refusal.code, refusal.reason, [told] if refusal.field in wish else [])
     try:
         batch = await desk.batches.accept(request)
     except OtherContent:
-        detail = "this id names a batch that asks for something else; choose another id"
-        raise Problem(422, "batch_id_reuse", detail) from None
+        raise Problem("batch_id_reuse", CODES["batch_id_reuse"].example) from None
     desk.relay.ring()
     return batch
 
@@ -63,6 +62,22 @@ def requested(
     return commands.GenerateBatch(
         batch_id=batch_id, username=username, character=pictured, style=style, **asked
     )
+
+
+async def known_character(desk: Desk, character_id: str, username: str) -> Character:
+    """Raises Problem."""
+    # No id has a NUL, and PostgreSQL can't even be asked for one.
+    character = None if "\0" in character_id else await desk.registry.find(character_id, username)
+    if character is None:
+        raise not_found("character")
+    return character
+
+
+async def named(desk: Desk, name: str, username: str) -> Known:
+    """The caller's batch of this id, else the one that he asked for under this id of his own. Raises
+    Problem."""
+    known = None if "\0" in name else await desk.batches.find(name, username)
+    return known or await found(desk, batch_id_of(username, name), username)
 
 
 async def found(desk: Desk, batch_id: str, username: str) -> Known:

@@ -3,24 +3,38 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from contracts.limits import MAX_QUANTITY, MAX_SIDE, MAX_TEXT, MIN_SIDE
+from contracts.limits import MAX_PARAMETERS, MAX_QUANTITY, MAX_SEED, MAX_SIDE, MAX_TEXT, MIN_SIDE
+from services.gateway.adapters.http import examples
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("has a NUL character; take it out")
+    return text
+
+
+#: PostgreSQL stores no NUL, and nobody means one.
+Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})]
 
 
 class Asked(BaseModel):
-    """A body of ours: an unknown field is a typing error that would cost money, so it is refused."""
+    """A body of ours: an unknown field is a typing error that would cost money, so it is refused, and so is
+    a value of another type."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewCharacter(Asked):
-    name: str = Field(min_length=1, max_length=200, examples=["Opal Fever"])
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_CHARACTER]})
+
+    name: Text = Field(min_length=1, max_length=200, examples=["Opal Fever"])
     premade: bool = Field(False, description="for everybody; needs the scope `premade`")
-    embedding: str | None = Field(
+    embedding: Text | None = Field(
         None, max_length=200, description="used where the backend offers it", examples=["opal_fever"]
     )
-    style: str | None = Field(None, max_length=100, description="default style of this character's batches")
+    style: Text | None = Field(None, max_length=100, description="default style of this character's batches")
 
 
 class CharacterShape(BaseModel):
@@ -41,22 +55,33 @@ class CharacterPage(BaseModel):
     has_more: bool
 
 
-Parameter = str | int | float | bool
+#: Numbers that every JSON reader keeps: no NaN, no infinity, integers of 64 bits, signed or not.
+Parameter = (
+    Annotated[Text, Field(max_length=MAX_TEXT)]
+    | Annotated[int, Field(ge=-(2**63), le=MAX_SEED)]
+    | Annotated[float, Field(allow_inf_nan=False)]
+    | bool
+)
 
 
 class NewBatch(Asked):
-    prompt: str = Field(min_length=1, max_length=MAX_TEXT, examples=["portrait in opal light, silver hair"])
-    negative_prompt: str = Field("", max_length=MAX_TEXT, examples=["blurry"])
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_BATCH]})
+
+    prompt: Text = Field(min_length=1, max_length=MAX_TEXT, examples=["portrait in opal light, silver hair"])
+    negative_prompt: Text = Field("", max_length=MAX_TEXT, examples=["blurry"])
     quantity: int = Field(1, ge=1, le=MAX_QUANTITY, examples=[8])
     width: int = Field(1024, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
     height: int = Field(1536, ge=MIN_SIDE, le=MAX_SIDE, multiple_of=8)
     seed: int | None = Field(
         None, ge=0, lt=2**64, description="of the first image; the others count up from it", examples=[42]
     )
-    style: str | None = Field(None, max_length=100, examples=["noir"])
-    workflow: str = Field("portrait", max_length=100)
-    parameters: dict[str, Parameter] = Field(
-        default_factory=dict, description="named parameters of the workflow", examples=[{"steps": 30}]
+    style: Text | None = Field(None, max_length=100, examples=["noir"])
+    workflow: Text = Field("portrait", max_length=100, examples=["portrait"])
+    parameters: dict[Annotated[Text, Field(max_length=MAX_TEXT)], Parameter] = Field(
+        default_factory=dict,
+        max_length=MAX_PARAMETERS,
+        description="named parameters of the workflow",
+        examples=[{"steps": 30}],
     )
     on_failure: Literal["placeholder", "omit"] = Field(
         "placeholder", description="what stands at the index of an image that can't be made"
@@ -64,10 +89,14 @@ class NewBatch(Asked):
 
 
 class NewNamedBatch(NewBatch):
-    character_id: str = Field(max_length=300, examples=["chr_5d41402abc4b2a76"])
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.NEW_NAMED_BATCH]})
+
+    character_id: Text = Field(max_length=300, examples=["chr_5d41402abc4b2a76"])
 
 
 class Retry(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RETRY]})
+
     ordinals: list[Annotated[int, Field(ge=0, lt=MAX_QUANTITY)]] | None = Field(
         None, min_length=1, description="which images; all that can be, if absent", examples=[[2, 5]]
     )

@@ -23,6 +23,8 @@ from services.gateway.ports import Character, Summary
 Live = Callable[[int, int], RenderProgress | None]
 
 BATCHES = "/v1/batches"
+#: Seconds after which it is worth to look at a batch again.
+RETRY_AFTER = "2"
 
 
 def character(known: Character) -> CharacterShape:

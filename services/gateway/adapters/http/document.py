@@ -1,0 +1,48 @@
+"""The OpenAPI document, as complete as a client generator needs it."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from services.gateway.adapters.http.problems import FieldError, ProblemDocument
+
+_SCHEMA = "#/components/schemas/{model}"
+#: What the framework would answer to a bad request; ours are problem documents.
+_FOREIGN = ("HTTPValidationError", "ValidationError")
+_REQUEST_ID = {"description": "names this request in our log", "schema": {"type": "string"}}
+
+
+class Application(FastAPI):
+    """Tells of problem documents, and of nothing that it never answers."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document["components"]["schemas"]
+            for name in _FOREIGN:
+                schemas.pop(name, None)
+            schemas.update(_problem_schemas())
+            for path in document["paths"].values():
+                for operation in path.values():
+                    operation["responses"] = _ours(operation["responses"])
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _problem_schemas() -> dict[str, Any]:
+    models = [(model, "serialization") for model in (ProblemDocument, FieldError)]
+    _, schemas = models_json_schema(models, ref_template=_SCHEMA)  # type: ignore[arg-type]
+    return dict(schemas["$defs"])
+
+
+def _ours(responses: dict[str, Any]) -> dict[str, Any]:
+    kept = {status: told for status, told in responses.items() if not _is_foreign(told)}
+    for told in kept.values():
+        told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}
+    return kept
+
+
+def _is_foreign(response: dict[str, Any]) -> bool:
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return bool(schema.get("$ref", "").endswith(_FOREIGN))
