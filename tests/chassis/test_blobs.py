@@ -98,7 +98,7 @@ async def test_files_of_others_are_no_keys(blobs: FolderBlobs, folder: Path) -> 
 @pytest.mark.parametrize("key", ["", "../../x", f"../../{KEY}", f"/{KEY}", f"{KEY}\n", "a/1/0-x", f"a/{KEY}"])
 async def test_a_key_that_leads_elsewhere_is_refused(key: str, blobs: FolderBlobs) -> None:
     for deed in (blobs.put(key, b""), blobs.get(key), blobs.remove(key)):
-        with pytest.raises(ValueError, match="blob's key"):
+        with pytest.raises(PermanentError, match="blob's key"):
             await deed
 
 
