@@ -26,7 +26,7 @@ DEFAULTS = {
 }
 
 
-def token(username: str | None = "Areg", secret: str = SECRET, **claims: Any) -> str:
+def token(username: Any = "Areg", secret: str = SECRET, **claims: Any) -> str:
     """A token as a product's backend would sign it, good for an hour."""
     said = {"username": username, "exp": time.time() + 3600, **claims}
     return jwt.encode({name: value for name, value in said.items() if value is not None}, secret)
