@@ -97,11 +97,15 @@ def _listener(host: str, port: int) -> socket.socket:
         raise BadSettings(f"PORT is {port}; choose one from 1 to {HIGHEST_PORT}, or 0 for any that is free")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as why:
         raise BadSettings(
             f"HOST and PORT: nothing can listen at {host}, port {port} ({why.strerror}); choose another"
         ) from why
+    # asyncio does this only for sockets that name their protocol, which these don't. Without it the body of an
+    # answer waits until the caller's kernel acknowledges its head: 40 ms on a connection that is kept open.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class _Server(uvicorn.Server):
