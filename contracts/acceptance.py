@@ -7,6 +7,7 @@ from typing import NamedTuple
 from contracts import names
 from contracts.commands import GenerateBatch
 from contracts.limits import (
+    MAX_ID,
     MAX_PARAMETERS,
     MAX_QUANTITY,
     MAX_REQUEST,
@@ -98,8 +99,9 @@ def _texts(request: GenerateBatch) -> Refusal | None:
     }
     parameters = [("parameters", f"{name}{value}") for name, value in request.parameters.items()]
     for field, text in [*values.items(), *parameters]:
-        if text and len(text) > MAX_TEXT:
-            return Refusal("text_too_long", field, f"{field} has more than {MAX_TEXT} characters")
+        longest = MAX_ID if field == "character.id" else MAX_TEXT
+        if text and len(text) > longest:
+            return Refusal("text_too_long", field, f"{field} has more than {longest} characters")
         # PostgreSQL stores no NUL, and nobody means one.
         if text and "\0" in text:
             return Refusal("invalid_text", field, f"{field} has a NUL character; take it out")

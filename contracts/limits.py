@@ -8,6 +8,8 @@ SIDE_STEP = 8
 #: Highest number of an image: what every JSON reader keeps exactly.
 MAX_INDEX = 2**53 - 1
 MAX_TEXT = 10_000
+#: Characters of a character's id: it is a key of tables.
+MAX_ID = 256
 MAX_PARAMETERS = 64
 #: ComfyUI's samplers take an unsigned 64-bit seed.
 MAX_SEED = 2**64 - 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts import acceptance, names
 from contracts.commands import GenerateBatch
 from contracts.events import IndicesReserved
-from contracts.limits import MAX_BODY, MAX_REQUEST, MAX_SEED, MAX_TEXT
+from contracts.limits import MAX_BODY, MAX_ID, MAX_REQUEST, MAX_SEED, MAX_TEXT
 from tests.contracts import golden
 from tests.contracts.invented_names import character_names, usernames
 
@@ -109,6 +109,7 @@ REFUSED = [
     ({"prompt": "x" * (MAX_TEXT + 1)}, "text_too_long", "prompt"),
     ({"negative_prompt": "x" * (MAX_TEXT + 1)}, "text_too_long", "negative_prompt"),
     ({"character__name": "Opal" + "🔥" * MAX_TEXT}, "text_too_long", "character.name"),
+    ({"character__id": "x" * (MAX_ID + 1)}, "text_too_long", "character.id"),
     ({"style": "a\0b"}, "invalid_text", "style"),
     ({"character__id": "\0"}, "invalid_text", "character.id"),
     ({"character__name": "Opal\0Fever"}, "invalid_text", "character.name"),
@@ -132,7 +133,13 @@ def test_every_code_is_one_that_somebody_can_meet() -> None:
 
 def test_the_limits_themselves_are_acceptable() -> None:
     at_limit = request(
-        quantity=1000, width=64, height=4096, seed=MAX_SEED, prompt="x" * MAX_TEXT, character__name="y" * 97
+        quantity=1000,
+        width=64,
+        height=4096,
+        seed=MAX_SEED,
+        prompt="x" * MAX_TEXT,
+        character__name="y" * 97,
+        character__id="x" * MAX_ID,
     )
     assert acceptance.refusal(at_limit, WORKFLOWS) is None
 

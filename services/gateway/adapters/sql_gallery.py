@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from sqlalchemy import RowMapping, case, delete, select, text, update
+from sqlalchemy import BigInteger, RowMapping, case, delete, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -129,7 +129,8 @@ class SqlGallery:
             for ordinal in range(event.quantity)
         ]
         await connection.execute(self._database.insert(IMAGES).on_conflict_do_nothing(), fresh)
-        reserved = IMAGES.c.ordinal + event.first
+        # An ordinal is a small number to PostgreSQL, and would make one of the sum.
+        reserved = literal(event.first, BigInteger) + IMAGES.c.ordinal
         higher = case((IMAGES.c.idx < reserved, reserved), else_=IMAGES.c.idx)
         await connection.execute(
             update(IMAGES).where(IMAGES.c.batch_id == event.batch_id).values(idx=higher, **owner)

@@ -10,8 +10,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from chassis.database import Database
+from contracts import names
+from contracts.acceptance import refusal
 from contracts.commands import Character, DeleteImage
 from contracts.events import BatchFinished
+from contracts.limits import MAX_ID, MAX_INDEX, MAX_SEED
 from contracts.message import Message
 from contracts.names import CHARACTERS
 from contracts.transient import ChangesLogged
@@ -162,6 +165,17 @@ async def test_a_deletion_heard_before_its_image_is_not_forgotten(
     assert (reading.status, reading.finished) == ("succeeded", True)
 
 
+async def test_what_was_deleted_is_the_asset_and_not_the_one_that_follows_at_another_number(
+    sqlite: Database,
+) -> None:
+    events = [stored(placeholder=True), deleted(FIRST), stored(0, 2, index=40)]
+    for order in permutations(events):
+        await emptied(sqlite)
+        await tell(SqlGallery(sqlite), *order)
+        assert await read(sqlite) == imagined(events)
+        assert (await read(sqlite)).images[0][:2] == ("succeeded", 40)
+
+
 async def test_a_deletion_that_ends_the_last_image_of_a_retry_ends_the_batch(
     database: Database, gallery: SqlGallery
 ) -> None:
@@ -198,6 +212,15 @@ async def test_of_several_refusals_the_same_is_kept_in_any_order(
         await tell(gallery, *(rejected(batch_id, code) for code in codes))
     kept = [await SqlBatches(database).find(batch_id, "Areg") for batch_id in ("b1", "b2")]
     assert [known[0].rejected.code for known in kept if known and known[0].rejected] == ["two", "two"]
+
+
+async def test_the_longest_acceptable_names_have_room(database: Database, gallery: SqlGallery) -> None:
+    longest = Character(id="🔥" * MAX_ID, name="y" * (names.MAX_NAMES - 4), collection=CHARACTERS)
+    asked = reserved("b" * 64, character=longest, seed=MAX_SEED, first=MAX_INDEX - 2)
+    assert refusal(asked.request, ["portrait"]) is None
+    await tell(gallery, asked, stored(batch_id="b" * 64, index=MAX_INDEX - 2))
+    assert (await read(database, "b" * 64)).images[0][:2] == ("succeeded", MAX_INDEX - 2)
+    assert await SqlRegistry(database).find(longest.id, "Areg") is not None
 
 
 async def test_an_unknown_character_is_registered(database: Database, gallery: SqlGallery) -> None:
