@@ -102,8 +102,8 @@ def _listener(host: str, port: int) -> socket.socket:
         raise BadSettings(
             f"HOST and PORT: nothing can listen at {host}, port {port} ({why.strerror}); choose another"
         ) from why
-    # asyncio does this only for sockets that name their protocol, which these don't. Without it the body of an
-    # answer waits until the caller's kernel acknowledges its head: 40 ms on a connection that is kept open.
+    # asyncio does this only for sockets that name their protocol, which these don't. Without it the body of
+    # an answer waits until the caller's kernel acknowledges its head: 40 ms on a connection kept open.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
