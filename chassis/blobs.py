@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from chassis.settings import BadSettings
-from messaging.errors import Outage
+from messaging.errors import Outage, PermanentError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +24,8 @@ _TRIES = 100
 
 
 class Blobs(Protocol):
-    """Bytes by key. Every method raises Outage where the store can't answer or can't write."""
+    """Bytes by key. Every method raises Outage where the store can't answer or can't write, and
+    PermanentError for what is no key of ours: a message that names one is hopeless."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Keeps the bytes for good before it returns; the same key again is the same bytes."""
@@ -106,7 +107,7 @@ class FolderBlobs:
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
-            raise ValueError("a blob's key is {batch_id}/{ordinal}/{round}-{md5}")
+            raise PermanentError("a blob's key is {batch_id}/{ordinal}/{round}-{md5}")
         return self._root / key
 
     def _put(self, path: Path, data: bytes) -> None:

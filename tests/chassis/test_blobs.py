@@ -11,7 +11,7 @@ import pytest
 
 from chassis.blobs import FolderBlobs, blob_key, open_blobs
 from chassis.settings import BadSettings
-from messaging.errors import Outage
+from messaging.errors import Outage, PermanentError
 from tests.chassis.databases import ROOT, until
 
 MD5 = "0123456789abcdef" * 2
