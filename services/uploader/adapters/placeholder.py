@@ -2,6 +2,7 @@
 
 import asyncio
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -17,8 +18,12 @@ _FRAME = (74, 79, 97)
 _ACCENT = (226, 178, 104)
 _PAPER = (236, 236, 240)
 _QUIET = (176, 180, 194)
+#: Curly apostrophe and dashes.
+_PLAIN = {0x2019: "'", 0x2013: "-", 0x2014: "-"}
 #: Lines that a reason may take; what is longer ends with an ellipsis.
 _MOST_LINES = 7
+#: Characters of a text that are looked at: more than ever fit, so that no text takes long.
+_MOST_SIGNS = 1000
 
 
 async def draw(card: Card) -> bytes:
@@ -80,11 +85,14 @@ def _wrapped(pen: ImageDraw.ImageDraw, text: str, font: Font, width: int, most: 
 def _pieces(pen: ImageDraw.ImageDraw, word: str, font: Font, width: int) -> Iterator[str]:
     """The word, cut where it is wider than a line."""
     while word:
-        end = len(word)
-        while end > 1 and pen.textlength(word[:end], font) > width:
-            end -= 1
+        end = max(1, _fit(pen, word, font, width))
         yield word[:end]
         word = word[end:]
+
+
+def _fit(pen: ImageDraw.ImageDraw, word: str, font: Font, width: int) -> int:
+    """How many of its letters fit."""
+    return bisect_right(range(1, len(word) + 1), width, key=lambda end: int(pen.textlength(word[:end], font)))
 
 
 def _fitting(pen: ImageDraw.ImageDraw, text: str, size: int, width: int) -> Font:
@@ -104,6 +112,6 @@ def _height(font: Font) -> float:
 
 def _printable(text: str) -> str:
     """What the font that comes with Pillow can draw: accents fall away, other signs become spaces."""
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'").replace("–", "-").replace("—", "-"))
+    plain = unicodedata.normalize("NFKD", text[:_MOST_SIGNS].translate(_PLAIN))
     letters = (sign for sign in plain if not unicodedata.combining(sign))
     return "".join(sign if sign.isascii() and sign.isprintable() else " " for sign in letters)

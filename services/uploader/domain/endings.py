@@ -16,7 +16,7 @@ from contracts.events import (
     Picture,
 )
 from contracts.message import Message
-from messaging.errors import PermanentError
+from messaging.errors import PermanentError, TemporaryError
 from services.uploader.domain.claims import without_placeholder
 from services.uploader.domain.rows import Lying, Refusal, Row, State, Upload
 from services.uploader.domain.steps import Store, batch_of, index_taken, ready_of
@@ -73,7 +73,8 @@ def replaceable(row: Row, found: Lying | Refusal) -> bool:
 def image_end(claim: Store, found: Lying | Refusal | None) -> End:
     """How an attempt to store a real image ends; None means that there were no bytes.
 
-    Raises PermanentError where the account alters what it is given, which no other number would cure.
+    Raises PermanentError where the account alters what it is given, which no other number would cure, and
+    TemporaryError where a failure can't be told yet.
     """
     row, ready = claim.row, ready_of(claim)
     match found:
@@ -147,6 +148,10 @@ def are_spent(row: Row | None, ready: ImageReady) -> bool:
 
 def _failed(claim: Store, code: str, detail: str, *, retryable: bool) -> End:
     row, ready = claim.row, ready_of(claim)
+    if claim.batch is None:
+        raise TemporaryError(
+            f"batch {row.batch_id} is not known here yet, so neither is what follows a failure"
+        )
     failed = ImageFailed(
         batch_id=row.batch_id,
         ordinal=row.ordinal,
