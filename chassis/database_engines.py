@@ -1,5 +1,6 @@
 """SQLAlchemy engines for SQLite and PostgreSQL, set up so that nothing waits for ever."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,7 @@ def engine_of(url: str, service: str, pool: int) -> AsyncEngine:
 def _sqlite(url: URL) -> AsyncEngine:
     if url.database in (None, "", ":memory:"):
         raise BadSettings("DATABASE_URL names no file; set sqlite+aiosqlite:///file")
-    try:
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as why:
-        raise BadSettings(f"DATABASE_URL: the file's folder can't be made ({why})") from None
+    _open_once(Path(str(url.database)))
     engine = create_async_engine(
         url,
         poolclass=AsyncAdaptedQueuePool,
@@ -66,6 +64,16 @@ def _sqlite(url: URL) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _open_once(file: Path) -> None:
+    """Said here, where it is plain: the driver leaves a thread behind when it can't open a file, which may
+    then outlive the process's loop and write a trace of its own under our sentence."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        sqlite3.connect(file).close()
+    except (OSError, sqlite3.Error) as why:
+        raise BadSettings(f"DATABASE_URL: the file {file} can't be opened or made ({why})") from why
 
 
 def _prepare(connection: Any) -> None:

@@ -63,8 +63,8 @@ async def test_a_sqlite_file_that_cannot_be_is_said_at_once(tmp_path: Path) -> N
     (tmp_path / "words").write_text("no database, but a text that is long enough to be taken for one" * 20)
     base = f"sqlite+aiosqlite:///{tmp_path}"
     assert "not a SQLite database" in await refusal(f"{base}/words", tmp_path)
-    assert "can't be made" in await refusal(f"{base}/words/shop.db", tmp_path)
-    assert "can't be opened" in await refusal(base, tmp_path)
+    assert "can't be opened or made" in await refusal(f"{base}/words/shop.db", tmp_path)
+    assert "can't be opened or made" in await refusal(base, tmp_path)
 
 
 async def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
