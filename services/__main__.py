@@ -16,7 +16,7 @@ from pydantic import Field
 
 from chassis import logs
 from chassis.main import ServiceSettings
-from chassis.process import Service, run, stop_on_signals
+from chassis.process import Service, Stopped, run, stop_on_signals, unless
 from chassis.settings import BadSettings, Settings, read
 from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
@@ -65,7 +65,9 @@ async def serve(
     """Runs the system until `stop` is set. `defaults`, by variable name, stand in for what the environment
     lacks, and this module's own for what they lack. Raises BadSettings and CannotConnect."""
     system = read(SystemSettings, defaults)
-    wanted = set(os.environ) | set(defaults or {})
+    # An empty variable is an unset one, as for all settings.
+    set_here = {name: value for name, value in os.environ.items() if value}
+    wanted = set(set_here) | set(defaults or {})
     async with AsyncExitStack() as stack:
         ensemble = await stack.enter_async_context(
             stand_ins(
@@ -76,11 +78,15 @@ async def serve(
             )
         )
         known = _made_up(system.var_dir) | ensemble.urls() | dict(defaults or {})
-        bus_url = os.environ.get("BUS_URL", known["BUS_URL"])
+        bus_url = set_here.get("BUS_URL", known["BUS_URL"])
         # A memory bus forgets what was in flight when its process ends: the outbox asks for all of it again.
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
-        bus = await stack.enter_async_context(open_bus(bus_url, "darkroom"))
-        services = await stack.enter_async_context(opened(bus, known, system.var_dir))
+        try:
+            async with unless(stop):
+                bus = await stack.enter_async_context(open_bus(bus_url, "darkroom"))
+                services = await stack.enter_async_context(opened(bus, known, system.var_dir))
+        except Stopped:
+            return
         door = _settings("gateway", GatewaySettings, known, system.var_dir)
         secret = door.jwt_secret.get_secret_value() if door.jwt_secret else None
         await run(
