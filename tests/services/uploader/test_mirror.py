@@ -177,7 +177,7 @@ async def test_a_hundred_folders_are_read_back_with_one_admin_call(stage: Stage)
         for _ in range(3):
             await uploader.mirror.verify()
         assert (await stage.stats())["admin_calls"] == before + 1
-        assert [await said(stage, folder) for folder in folders] == ["5"] * 100
+        assert set(await stage.assets("raw")) == {index_file(folder) for folder in folders}
 
 
 async def test_reading_back_while_storage_is_down_says_nothing_of_the_mirror(stage: Stage) -> None:

@@ -4,10 +4,12 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from prometheus_client import REGISTRY
 
 from contracts.commands import DeleteImage
-from services.uploader.sweep import CHUNK, sweep
+from services.uploader import sweep as sweeping
+from services.uploader.sweep import sweep
 from tests.services.uploader.stage import Replica, Stage, failed, picture, public_id, reserved
 
 
@@ -39,12 +41,15 @@ async def test_what_is_young_is_left_alone(uploader: Replica) -> None:
     assert await kept(uploader) == {message.blob_key}
 
 
-async def test_more_blobs_than_are_looked_up_at_once(uploader: Replica) -> None:
+async def test_more_blobs_than_are_looked_up_at_once(
+    uploader: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "CHUNK", 5)
     await uploader.stored(picture(1))
-    for number in range(CHUNK + 3):
+    for number in range(13):
         await uploader.deliver(picture(1), batch_id=f"many-{number}")
     await sweep(uploader.blobs, uploader.ledger, young=0)
-    assert len(await kept(uploader)) == CHUNK + 3
+    assert len(await kept(uploader)) == 13
 
 
 async def test_files_of_interrupted_writes_go_once_they_are_old(uploader: Replica, stage: Stage) -> None:
