@@ -152,7 +152,7 @@ def test_other_bytes_than_reported_are_found(honest: Evidence) -> None:
 
 
 def test_one_picture_at_two_numbers_is_found(honest: Evidence) -> None:
-    """The newest file of the server, downloaded for every number: the sin that the system was made against."""
+    """The newest file of the server, downloaded for every number."""
     newest = picture(name_of(3), 3)
     copies = [image(index, hash=digest(newest)) for index in (1, 2, 3)]
     delivered = {f"http://storage/{index}": newest for index in (1, 2, 3)}
