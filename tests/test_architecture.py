@@ -27,6 +27,8 @@ CATCHES_ALL = {
         "a bug in a handler becomes an attempt",
         "what follows a settled delivery must not unsettle it",
     ),
+    "messaging/rabbitmq/link.py": ("a connection that gave up would be silent for ever",),
+    "messaging/rabbitmq/intake.py": ("a consumer that gave up would be silent for ever",),
     "messaging/rabbitmq/consumer.py": ("a settling that cannot be encoded becomes an attempt",),
     "chassis/cloudinary_account.py": ("the SDK raises bare Exception; what came over the wire is judged",),
     "chassis/logs.py": ("a value that cannot be shown must not hide the line about it",),
