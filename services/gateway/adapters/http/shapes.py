@@ -1,6 +1,7 @@
 """What travels over HTTP under /v1. Neither bus messages nor table rows, so that each can change alone."""
 
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -12,10 +13,14 @@ from services.gateway.adapters.http import examples
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("has a NUL character; take it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half a character (a lone surrogate); take it out") from None
     return text
 
 
-#: PostgreSQL stores no NUL, and nobody means one.
+#: PostgreSQL stores no NUL, UTF-8 no lone surrogate, and nobody means either.
 Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})]
 
 
@@ -55,12 +60,17 @@ class CharacterPage(BaseModel):
     has_more: bool
 
 
-#: Numbers that every JSON reader keeps: no NaN, no infinity, integers of 64 bits, signed or not.
+def _number(value: float) -> float:
+    if isinstance(value, int) and not -(2**63) <= value <= MAX_SEED:
+        raise ValueError("is an integer of more than 64 bits; choose a smaller one")
+    if not isfinite(value):
+        raise ValueError("is not a finite number")
+    return value
+
+
+#: What a workflow's named parameter can be; of numbers those that every reader keeps.
 Parameter = (
-    Annotated[Text, Field(max_length=MAX_TEXT)]
-    | Annotated[int, Field(ge=-(2**63), le=MAX_SEED)]
-    | Annotated[float, Field(allow_inf_nan=False)]
-    | bool
+    Annotated[Text, Field(max_length=MAX_TEXT)] | bool | Annotated[int | float, AfterValidator(_number)]
 )
 
 

@@ -18,6 +18,7 @@ from services.gateway.app import open_gateway
 from services.gateway.settings import Settings
 from tests.services.gateway.http.peer import Peer
 
+JSON = {"Content-Type": "application/json"}
 SECRET = "a secret that is only used in these tests"
 DEFAULTS = {
     "BUS_URL": "memory:",
