@@ -34,13 +34,18 @@ def migrations(folder: Path, *works: str) -> Path:
     """A migrations folder with one revision for each piece of work."""
     versions = folder / "versions"
     versions.mkdir(parents=True, exist_ok=True)
-    (folder / "env.py").write_text(ENV)
+    _written(folder / "env.py", ENV)
     for number, work in enumerate(works, 1):
         before = f"{number - 1:04}" if number > 1 else None
-        (versions / f"{number:04}.py").write_text(
-            REVISION.format(number=f"{number:04}", before=before, work=work)
-        )
+        revision = REVISION.format(number=f"{number:04}", before=before, work=work)
+        _written(versions / f"{number:04}.py", revision)
     return folder
+
+
+def _written(path: Path, words: str) -> None:
+    """Another process may be reading the file: it is left alone when it is right."""
+    if not path.exists() or path.read_text() != words:
+        path.write_text(words)
 
 
 @asynccontextmanager
