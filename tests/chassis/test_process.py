@@ -1,12 +1,9 @@
 """The run loop: what begins, what goes on, and an end in the order that loses nothing."""
 
 import asyncio
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +15,7 @@ from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from chassis import process
-from chassis.process import INSTANCE, Service, Stopped, every, run, stop_on_signals, unless
+from chassis.process import INSTANCE, Service, every, run
 from chassis.settings import BadSettings
 from chassis.web import Readiness, status_routes
 from contracts.commands import OpenFolder
@@ -214,41 +211,3 @@ async def test_a_sweep_goes_on_after_outages_and_errors() -> None:
             await task
     told = [(line["log_level"], line["event"], line["loop"]) for line in lines]
     assert told == [("info", "waits for a neighbour", "sweep"), ("warning", "round failed", "sweep")]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_asks_for_the_end_and_a_second_interrupt_insists(number: int) -> None:
-    stop = stop_on_signals()
-    try:
-        assert not stop.is_set()
-        os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
-            await stop.wait()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        for known in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(known)
-
-
-async def test_what_opens_is_given_up_when_told_to_stop() -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.01, stop.set)
-    with pytest.raises(Stopped):
-        await _open(stop, rest())
-
-
-async def test_what_is_open_is_not_given_up() -> None:
-    stop = asyncio.Event()
-    await _open(stop, asyncio.sleep(0))
-    stop.set()
-    await asyncio.sleep(0.01)
-
-
-async def test_a_wait_that_times_out_while_it_opens_is_no_word_to_stop() -> None:
-    with pytest.raises(TimeoutError):
-        await _open(asyncio.Event(), asyncio.wait_for(rest(), 0.01))
-
-
-async def _open(stop: asyncio.Event, work: Any) -> None:
-    async with unless(stop):
-        await work
