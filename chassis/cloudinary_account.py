@@ -9,14 +9,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal
 
-import cloudinary
 import urllib3
-from cloudinary import CERT_KWARGS, api, uploader, utils
-from cloudinary.api_client import call_api as admin
 from prometheus_client import Counter, Histogram
 from urllib3.exceptions import HTTPError
 
 from chassis.cloudinary_answers import NotFound, Refused, Unauthorized, judged
+from chassis.cloudinary_sdk import CERT_KWARGS, admin, api, cloudinary, uploader, utils
 from chassis.cloudinary_url import Credentials, credentials
 from messaging.errors import Outage
 

@@ -1,1 +1,1 @@
-"""The four services. `python -m services` is all of them in one process, `python -m services.renderer` one."""
+"""The four services: `python -m services` is all of them in one process, `-m services.renderer` one."""

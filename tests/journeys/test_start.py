@@ -18,7 +18,7 @@ from tests.journeys.waiting import until
 WRONG = {
     "RENDERER_URLS": ("ftp://nowhere", "RENDERER_URLS"),
     "CLOUDINARY_URL": (
-        "cloudinary://key:geheim",
+        "'cloudinary://key:geheim@cloud'",
         "CLOUDINARY_URL is not cloudinary://KEY:SECRET@CLOUD_NAME",
     ),
     "JWT_SECRET": ("short", "JWT_SECRET is shorter than 32 bytes"),

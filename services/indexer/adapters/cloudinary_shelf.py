@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-import cloudinary.api
 import httpx
 import structlog
 
 from chassis.cloudinary_account import Account, NotFound, Refused
+from chassis.cloudinary_sdk import api
 from contracts import names
 from contracts.limits import MAX_INDEX
 from messaging.errors import Outage
@@ -51,12 +51,12 @@ class CloudinaryShelf:
         # The slash matters: without it a prefix also finds the folder's longer-named neighbours.
         where = {"type": "upload", "prefix": f"{folder}/", "max_results": PAGE}
         more = {"next_cursor": cursor} if cursor else {}
-        return await self._account.call(cloudinary.api.resources, **where, **more)
+        return await self._account.call(api.resources, **where, **more)
 
     async def _mirror(self, folder: str) -> int | None:
         public_id = names.index_file(folder)
         try:
-            asset = await self._account.call(cloudinary.api.resource, public_id, resource_type="raw")
+            asset = await self._account.call(api.resource, public_id, resource_type="raw")
         except NotFound:
             return None
         said = _context(asset)

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cloudinary import api, uploader
-
 from chassis.cloudinary_account import Account, NotFound, Refused
+from chassis.cloudinary_sdk import api, uploader
 from contracts import names
 from messaging.errors import Outage, PermanentError
 from services.uploader.domain.rows import Lying, Refusal, Upload
