@@ -11,6 +11,7 @@ import httpx
 from chassis.cloudinary_account import open_account
 from chassis.database import open_database
 from chassis.process import Service
+from chassis.workflows import known_workflows
 from contracts.commands import GenerateBatch, OpenFolder
 from contracts.events import IndexTaken
 from messaging.bus import Bus, Subscription
@@ -20,7 +21,6 @@ from services.indexer.adapters.cloudinary_shelf import CloudinaryShelf
 from services.indexer.adapters.shelves import NewStorage, SharedShelf
 from services.indexer.adapters.sql_counters import SqlCounters
 from services.indexer.adapters.sql_ledger import MOST_AT_ONCE, SqlLedger
-from services.indexer.adapters.workflows import known_workflows
 from services.indexer.ports import Folders, Ledger, Shelf
 from services.indexer.settings import Settings
 

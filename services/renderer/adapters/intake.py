@@ -3,10 +3,8 @@
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Insert, Table, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -103,9 +101,7 @@ class SqlIntake:
 
     def _once(self, table: Table, values: Values) -> Insert:
         """Inserts the row unless it is there."""
-        dialect: Any = postgresql if self.database.is_postgresql else sqlite
-        statement: Insert = dialect.insert(table).values(values).on_conflict_do_nothing()
-        return statement
+        return self.database.insert(table).values(values).on_conflict_do_nothing()
 
 
 def _row(key: Key, batch: Batch, now: float, over: bool) -> Values:

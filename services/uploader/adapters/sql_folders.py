@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Insert, Table, and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -123,6 +122,4 @@ class SqlFolders:
 
     def _new(self, table: Table, values: Mapping[str, object]) -> Insert:
         """Adds the row where there is none of its key."""
-        if self._database.is_postgresql:
-            return postgresql.insert(table).values(values).on_conflict_do_nothing()
-        return sqlite.insert(table).values(values).on_conflict_do_nothing()
+        return self._database.insert(table).values(values).on_conflict_do_nothing()

@@ -33,6 +33,8 @@ def build(desk: Desk, readiness: Readiness) -> ASGIApp:
         # Its own pages load their scripts from other hosts.
         docs_url=None,
         redoc_url=None,
+        # A path is right or it is not: no redirects to a host that the caller named.
+        redirect_slashes=False,
     )
     app.state.desk = desk
     problems.install(app)
@@ -46,7 +48,8 @@ def build(desk: Desk, readiness: Readiness) -> ASGIApp:
 async def _not_this_method(request: Request, error: Exception) -> Response:
     """The framework names the methods of the first route of this path; there may be more."""
     assert isinstance(error, HTTPException)
-    allow = {"Allow": ", ".join(_methods(request.url.path)) or (error.headers or {}).get("Allow", "")}
+    first = (error.headers or {}).get("Allow", "").replace(" ", "").split(",")
+    allow = {"Allow": ", ".join(_methods(request.url.path) or sorted(first))}
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=allow)
     detail = f"{request.method} is not for this path; it knows {allow['Allow']}"

@@ -37,8 +37,11 @@ BatchId = Annotated[str, Path(description="the batch's id, or the one that the c
 
 _STARTED = ("Location", "Preference-Applied", "Retry-After")
 _ORDERED: dict[int | str, dict[str, Any]] = {
-    200: examples.answer("Made, while the caller waited or before", examples.BATCH, *_STARTED),
-    202: examples.answer("Accepted", examples.BATCH, *_STARTED),
+    200: {
+        "model": BatchShape,
+        **examples.answer("Made, while the caller waited or before", "batch", *_STARTED),
+    },
+    202: examples.answer("Accepted", "batch", *_STARTED),
 }
 
 
@@ -92,7 +95,7 @@ async def put(
     operation_id="listBatches",
     summary="List batches",
     responses={
-        200: examples.answer("One page", examples.page(examples.SUMMARY), "Link"),
+        200: examples.answer("One page", "batches", "Link"),
         **answers("invalid_cursor", "invalid_request"),
     },
 )
@@ -119,7 +122,7 @@ async def listed(
     "/batches/{batch_id}",
     operation_id="getBatch",
     summary="Look at a batch",
-    responses={200: examples.answer("The batch", examples.BATCH), **answers("not_found")},
+    responses={200: examples.answer("The batch", "batch"), **answers("not_found")},
 )
 async def look(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     """Everything that is known of it and of its images, with live progress."""
@@ -130,7 +133,7 @@ async def look(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     "/batches/{batch_id}/cancel",
     operation_id="cancelBatch",
     summary="Cancel a batch",
-    responses={200: examples.answer("As it is now", examples.BATCH), **answers("not_found")},
+    responses={200: examples.answer("As it is now", "batch"), **answers("not_found")},
 )
 async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     """What is not made yet ends as cancelled; what is made stays. Again and again is once."""
@@ -146,7 +149,7 @@ async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShap
     operation_id="retryBatch",
     summary="Render again what was not made",
     responses={
-        202: examples.answer("Under way again", examples.BATCH, "Location", "Retry-After"),
+        202: examples.answer("Under way again", "batch", "Location", "Retry-After"),
         **answers(*ANY_BODY, "not_found", "batch_canceling", "nothing_to_retry"),
     },
 )

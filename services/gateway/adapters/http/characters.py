@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Gua
     operation_id="registerCharacter",
     summary="Register a character",
     responses={
-        201: examples.answer("Registered", examples.CHARACTER, "Location"),
+        201: examples.answer("Registered", "character", "Location"),
         **answers(*ANY_BODY, "invalid_character", "slug_taken"),
     },
 )
@@ -50,7 +50,7 @@ async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response
     operation_id="listCharacters",
     summary="List characters",
     responses={
-        200: examples.answer("One page", examples.page(examples.CHARACTER), "Link"),
+        200: examples.answer("One page", "characters", "Link"),
         **answers("invalid_cursor", "invalid_request"),
     },
 )
@@ -76,7 +76,7 @@ async def listed(
     "/{character_id}",
     operation_id="getCharacter",
     summary="Look at a character",
-    responses={200: examples.answer("The character", examples.CHARACTER), **answers("not_found")},
+    responses={200: examples.answer("The character", "character"), **answers("not_found")},
 )
 async def look(character_id: str, desk: AtDesk, caller: ByCaller) -> CharacterShape:
     """One of the caller's own, or a premade one."""

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from services.gateway.adapters.http.examples import ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 
 _SCHEMA = "#/components/schemas/{model}"
@@ -39,6 +40,9 @@ def _problem_schemas() -> dict[str, Any]:
 def _ours(responses: dict[str, Any]) -> dict[str, Any]:
     kept = {status: told for status, told in responses.items() if not _is_foreign(told)}
     for told in kept.values():
+        media = told["content"].get("application/json", {})
+        if "example" in media:
+            media["example"] = ANSWERS[media["example"]]
         told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}
     return kept
 

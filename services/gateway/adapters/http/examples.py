@@ -159,18 +159,30 @@ GALLERY = {
 }
 
 
-def page(item: dict[str, Any]) -> dict[str, Any]:
+def _page(item: dict[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next_cursor": None, "has_more": False}
 
 
-def answer(description: str, value: dict[str, Any], *headers: str) -> dict[str, Any]:
-    """A good answer in a route's `responses`."""
+#: By name, because FastAPI takes every null out of what it is given; the document puts the whole ones in.
+ANSWERS = {
+    "accepted": ACCEPTED,
+    "batch": BATCH,
+    "batches": _page(SUMMARY),
+    "character": CHARACTER,
+    "characters": _page(CHARACTER),
+    "gallery": GALLERY,
+    "generated": GENERATED,
+}
+
+
+def answer(description: str, example: str, *headers: str) -> dict[str, Any]:
+    """A good answer in a route's `responses`, with one of ANSWERS."""
     told = {name: _HEADERS[name] for name in headers}
     return {
         "description": description,
-        "content": {"application/json": {"example": value}},
+        "content": {"application/json": {"example": example}},
         "headers": {
-            name: {"description": text, "schema": {"type": "string"}, "example": example}
-            for name, (text, example) in told.items()
+            name: {"description": text, "schema": {"type": "string"}, "example": value}
+            for name, (text, value) in told.items()
         },
     }

@@ -106,12 +106,10 @@ class GalleryAnswer(BaseModel):
     summary="Generate images and wait for them",
     response_model=GeneratedAnswer,
     responses={
-        200: examples.answer("Every image has ended", examples.GENERATED, "Preference-Applied"),
+        200: examples.answer("Every image has ended", "generated", "Preference-Applied"),
         202: {
             "model": AcceptedAnswer,
-            **examples.answer(
-                "Still running", examples.ACCEPTED, "Location", "Retry-After", "Preference-Applied"
-            ),
+            **examples.answer("Still running", "accepted", "Location", "Retry-After", "Preference-Applied"),
         },
         **answers(*ANY_ORDER, "all_images_failed"),
     },
@@ -143,7 +141,7 @@ async def generate(
     operation_id="listCharacterImages",
     summary="List a character's images",
     responses={
-        200: examples.answer("What there is", examples.GALLERY),
+        200: examples.answer("What there is", "gallery"),
         **answers("not_found", "invalid_request"),
     },
 )

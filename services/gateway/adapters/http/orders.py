@@ -6,6 +6,8 @@ from time import monotonic
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from prometheus_client import Gauge
+
 from contracts import acceptance, commands, names
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk
@@ -13,6 +15,8 @@ from services.gateway.adapters.http.problems import FieldError, Problem, not_fou
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.images import ImageState
 from services.gateway.ports import Character, OtherContent
+
+WAITING = Gauge("darkroom_waiting_callers", "Callers who wait for the end of a batch")
 
 Known = tuple[Batch, Sequence[ImageState]]
 
@@ -91,7 +95,7 @@ async def outcome(desk: Desk, batch_id: str, username: str, seconds: float, gone
     """The batch once it has ended, or as it is after `seconds`, when the caller is gone, or at the stop of
     the process. Woken by changes, so nobody waits for a fixed time."""
     until = monotonic() + seconds
-    with desk.stage.listening(batch_id) as ear:
+    with WAITING.track_inprogress(), desk.stage.listening(batch_id) as ear:
         while True:
             known = await found(desk, batch_id, username)
             left = until - monotonic()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chassis.settings import BadSettings
-from services.indexer.adapters.workflows import known_workflows
+from chassis.workflows import known_workflows
 
 
 def test_a_workflow_is_a_folder_with_its_inputs(tmp_path: Path) -> None:
