@@ -1,9 +1,10 @@
 """A gateway at a real port, its neighbours played by a peer, and callers of every kind."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import jwt
 
-from chassis.process import run
+from chassis.process import Service, run
 from chassis.settings import read
 from messaging.memory import MemoryBus
 from services.gateway.app import open_gateway
@@ -44,7 +45,8 @@ class Door:
     url: str
     peer: Peer
     stop: asyncio.Event
-    running: asyncio.Task[None]
+    service: Service
+    database: Path
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     def by(self, username: str, scope: str | None = None) -> httpx.AsyncClient:
@@ -73,6 +75,11 @@ class Door:
         assert asked.status_code == 202, asked.text
         return dict(asked.json())
 
+    def spoil(self, statement: str) -> None:
+        """Does something to the database that nobody expects."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            connection.execute(statement)
+
     async def seen(self, batch_id: str) -> dict[str, Any]:
         """Areg's batch after everything that was said of it."""
         await self.peer.bus.settled()
@@ -80,7 +87,8 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(tmp_path: Path, **told: str) -> AsyncIterator[Door]:
+async def opened(tmp_path: Path, deaf: bool = False, **told: str) -> AsyncIterator[Door]:
+    """`deaf`: nobody hears what the gateway says."""
     for name in ("portrait", "colour-card"):
         inputs = tmp_path / "workflows" / name / "inputs.toml"
         inputs.parent.mkdir(parents=True, exist_ok=True)
@@ -100,10 +108,11 @@ async def opened(tmp_path: Path, **told: str) -> AsyncIterator[Door]:
 
     peer = Peer(bus)
     settings = read(Settings, {name: value for name, value in known.items() if value})
-    async with open_gateway(settings, bus) as service, bus.consuming(peer.subscriptions()):
+    heard = [] if deaf else peer.subscriptions()
+    async with open_gateway(settings, bus) as service, bus.consuming(heard):
         running = asyncio.create_task(run([service], bus, "127.0.0.1", 0, stop, begun))
         await started.wait()
-        door = Door(urls[0], peer, stop, running)
+        door = Door(urls[0], peer, stop, service, tmp_path / "gateway.db")
         try:
             yield door
         finally:

@@ -1,0 +1,181 @@
+"""The OpenAPI document is good enough to generate a client from."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.gateway.adapters.http.codes import CODES
+from tests.services.gateway.http.door import Door
+
+Document = dict[str, Any]
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+async def document(door: Door) -> Document:
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        answer = await http.get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return dict(answer.json())
+
+
+def operations(document: Document) -> Iterator[tuple[str, Document]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def parts(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from parts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from parts(inner)
+
+
+def resolved(document: Document, reference: str) -> Any:
+    found: Any = document
+    for name in reference.removeprefix("#/").split("/"):
+        found = found[name]
+    return found
+
+
+def troubles(document: Document, schema: Document, value: Any) -> list[str]:
+    """Why a value does not keep a schema of this document."""
+    whole = {**schema, "components": document["components"]}
+    checked = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [error.message for error in checked.iter_errors(value)]
+
+
+def test_it_is_openapi_3_1(document: Document) -> None:
+    assert document["openapi"].startswith("3.1.")
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    for name, operation in operations(document):
+        assert operation["responses"], name
+        for each in operation.get("parameters", []):
+            assert {"name", "in", "schema"} <= set(each), name
+            assert each["in"] != "path" or each["required"], name
+        in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+        assert set(re.findall(r"{(\w+)}", name)) == in_path, name
+
+
+def test_every_reference_resolves(document: Document) -> None:
+    references = [part["$ref"] for part in parts(document) if isinstance(part.get("$ref"), str)]
+    assert references
+    for reference in references:
+        assert resolved(document, reference)
+
+
+def test_every_schema_is_used(document: Document) -> None:
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in text, name
+
+
+def test_operations_have_stable_names(document: Document) -> None:
+    assert {operation["operationId"]: name for name, operation in operations(document)} == {
+        "generateImages": "POST /api/image-generation/generate",
+        "listCharacterImages": "GET /api/image-generation/character/{character_id}",
+        "registerCharacter": "POST /v1/characters",
+        "listCharacters": "GET /v1/characters",
+        "getCharacter": "GET /v1/characters/{character_id}",
+        "askForBatch": "POST /v1/characters/{character_id}/batches",
+        "putBatch": "PUT /v1/batches/{client_id}",
+        "listBatches": "GET /v1/batches",
+        "getBatch": "GET /v1/batches/{batch_id}",
+        "cancelBatch": "POST /v1/batches/{batch_id}/cancel",
+        "retryBatch": "POST /v1/batches/{batch_id}/retry",
+    }
+
+
+def test_every_operation_is_described(document: Document) -> None:
+    tags = {tag["name"] for tag in document["tags"] if tag["description"]}
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert set(operation["tags"]) <= tags, name
+        assert len(operation["tags"]) == 1, name
+
+
+def test_every_operation_asks_for_a_token(document: Document) -> None:
+    scheme = document["components"]["securitySchemes"]["token"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    for name, operation in operations(document):
+        assert operation["security"] == [{"token": []}], name
+
+
+def test_every_error_is_a_problem_document_with_examples_of_its_codes(document: Document) -> None:
+    for name, operation in operations(document):
+        errors = {status: told for status, told in operation["responses"].items() if status >= "400"}
+        assert {"401", "403", "500", "503"} <= set(errors), name
+        assert "requestBody" not in operation or {"400", "413", "415", "422"} <= set(errors), name
+        for status, told in errors.items():
+            assert list(told["content"]) == [PROBLEM], (name, status)
+            media = told["content"][PROBLEM]
+            for code, example in media["examples"].items():
+                assert CODES[code].status == int(status)
+                assert troubles(document, media["schema"], example["value"]) == []
+
+
+def test_every_good_answer_has_an_example_that_keeps_its_schema(document: Document) -> None:
+    for name, operation in operations(document):
+        good = {status: told for status, told in operation["responses"].items() if status < "300"}
+        assert good, name
+        for status, told in good.items():
+            media = told["content"]["application/json"]
+            assert troubles(document, media["schema"], media["example"]) == [], (name, status)
+
+
+def test_every_body_has_an_example_that_keeps_its_schema(document: Document) -> None:
+    bodies = [operation["requestBody"] for _, operation in operations(document) if "requestBody" in operation]
+    assert len(bodies) == 5
+    for body in bodies:
+        schema = body["content"]["application/json"]["schema"]
+        named = [part["$ref"] for part in parts(schema) if "$ref" in part]
+        (example,) = resolved(document, named[0])["examples"]
+        assert troubles(document, schema, example) == []
+
+
+def test_headers_are_told(document: Document) -> None:
+    told = {operation["operationId"]: operation["responses"] for _, operation in operations(document)}
+    assert {"Location", "Retry-After", "Preference-Applied"} <= set(told["askForBatch"]["202"]["headers"])
+    assert "Location" in told["registerCharacter"]["201"]["headers"]
+    assert "Link" in told["listBatches"]["200"]["headers"]
+    assert "WWW-Authenticate" in told["getBatch"]["401"]["headers"]
+    assert "Retry-After" in told["getBatch"]["503"]["headers"]
+    for responses in told.values():
+        assert all("X-Request-Id" in each["headers"] for each in responses.values())
+
+
+async def test_what_is_answered_keeps_the_document(door: Door, document: Document) -> None:
+    character_id = await door.character()
+    made = await door.areg.post(
+        f"/v1/characters/{character_id}/batches", json={"prompt": "x"}, headers={"Prefer": "wait=30"}
+    )
+    batch_id = made.json()["id"]
+    old = {"characterId": character_id, "prompt": "x"}
+    answers = {
+        "askForBatch": made,
+        "getBatch": await door.areg.get(f"/v1/batches/{batch_id}"),
+        "cancelBatch": await door.areg.post(f"/v1/batches/{batch_id}/cancel"),
+        "retryBatch": await door.areg.post(f"/v1/batches/{batch_id}/retry"),
+        "listBatches": await door.areg.get("/v1/batches"),
+        "getCharacter": await door.areg.get(f"/v1/characters/{character_id}"),
+        "listCharacters": await door.areg.get("/v1/characters"),
+        "registerCharacter": await door.areg.post("/v1/characters", json={"name": "Second"}),
+        "generateImages": await door.areg.post("/api/image-generation/generate", json=old),
+        "listCharacterImages": await door.areg.get(f"/api/image-generation/character/{character_id}"),
+    }
+    told = {operation["operationId"]: operation["responses"] for _, operation in operations(document)}
+    for name, answer in answers.items():
+        kind = answer.headers["Content-Type"]
+        schema = told[name][str(answer.status_code)]["content"][kind]["schema"]
+        assert troubles(document, schema, answer.json()) == [], name

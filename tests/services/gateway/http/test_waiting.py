@@ -1,0 +1,84 @@
+"""Callers who wait are woken by what happens, and by nothing else are they let down."""
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from contracts.commands import GenerateBatch
+from tests.services.gateway.http import peer
+from tests.services.gateway.http.door import Door, opened
+
+
+async def waiting(door: Door, quantity: int = 1, count: int = 1) -> "list[asyncio.Task[httpx.Response]]":
+    """Questions that are under way, each with a caller who waits."""
+    door.peer.script = peer.nothing
+    character_id = await door.character()
+    wish: dict[str, Any] = {"characterId": character_id, "prompt": "x", "quantity": quantity}
+    asking = [
+        asyncio.create_task(door.areg.post("/api/image-generation/generate", json=wish)) for _ in range(count)
+    ]
+    await door.peer.hears(GenerateBatch, count)
+    await door.peer.bus.settled()
+    return asking
+
+
+async def test_a_waiting_caller_is_answered_at_the_event(door: Door) -> None:
+    (asking,) = await waiting(door)
+    event = await door.peer.reserved()
+    await asyncio.sleep(0)
+    began = monotonic()
+    await door.peer.says(peer.stored(event, 0))
+    answer = await asking
+    assert answer.status_code == 200
+    # Far less than the second after which he would have looked by himself.
+    assert monotonic() - began < 0.8
+
+
+async def test_many_wait_at_once_and_each_gets_his_own(door: Door) -> None:
+    asking = await waiting(door, count=20)
+    for event in door.peer.reservations.values():
+        await door.peer.bus.publish(peer.stored(event, 0))
+    answers = await asyncio.gather(*asking)
+    urls = {answer.json()["data"]["imageUrl"] for answer in answers}
+    assert len(urls) == 20
+
+
+async def test_at_the_stop_of_the_process_whoever_waits_is_told_where_to_look(tmp_path: Path) -> None:
+    async with opened(tmp_path) as door:
+        asking = await waiting(door, count=3)
+        began = monotonic()
+        door.stop.set()
+        answers = await asyncio.gather(*asking)
+        assert {answer.status_code for answer in answers} == {202}
+        assert all(answer.json()["data"]["statusUrl"] for answer in answers)
+        assert monotonic() - began < 5
+
+
+async def callers(door: Door) -> float:
+    """How many wait now, as operators see it."""
+    metrics = (await door.by("Nare").get("/metrics")).text
+    return float(
+        next(line for line in metrics.splitlines() if line.startswith("darkroom_waiting")).split()[1]
+    )
+
+
+async def test_a_caller_who_hangs_up_waits_no_longer(door: Door) -> None:
+    (asking,) = await waiting(door)
+    assert await callers(door) == 1
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    async with asyncio.timeout(10):
+        while await callers(door):
+            continue
+
+
+async def test_a_batch_is_accepted_while_nobody_hears_of_it(tmp_path: Path) -> None:
+    """It is kept, and sent once somebody does: here, after a start of the process."""
+    async with opened(tmp_path, deaf=True) as door:
+        made = await door.batch(await door.character())
+    async with opened(tmp_path) as door:
+        await door.peer.reserved()
+        assert (await door.seen(made["id"]))["status"] == "succeeded"
