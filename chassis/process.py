@@ -47,6 +47,8 @@ class Service:
     web: Callable[[Readiness], ASGIApp] | None = None
     in_flight: Callable[[], int] = lambda: 0
     backends: Callable[[], tuple[BackendStatus, ...]] = _no_backends
+    #: Whether its callers miss nothing while the bus is in trouble: then that must not turn them away.
+    outlasts_bus: bool = False
     #: Told once, when the process begins to stop: lets go of whoever waits.
     stopping: Callable[[], None] = lambda: None
 
@@ -64,14 +66,16 @@ async def run(
     A loop that fails ends the process: what it held is found again by lease and redelivery. Raises what the
     loop raised, and BadSettings where nothing can listen at host and port.
     """
-    checks = {
+    checks: dict[str, Check] = {
         f"{service.name} {name}": check for service in services for name, check in service.checks.items()
     }
 
     async def flowing() -> str | None:
         return bus.trouble()
 
-    readiness = Readiness({"bus": flowing, **checks})
+    if not all(service.outlasts_bus for service in services):
+        checks = {"bus": flowing, **checks}
+    readiness = Readiness(checks)
     async with AsyncExitStack() as stack:
         for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
             url = await stack.enter_async_context(serving(app, host, port))

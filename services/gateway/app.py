@@ -62,6 +62,8 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             loops=[relay.run],
             checks={"database": database.trouble},
             web=partial(build, desk),
+            # The outbox keeps what is accepted meanwhile.
+            outlasts_bus=True,
             stopping=stage.close,
         )
 

@@ -57,13 +57,22 @@ async def test_a_process_answers_at_its_port_for_every_service_that_it_runs() ->
         assert "process_cpu_seconds_total" in (await client.get("/metrics")).text
 
 
-async def test_a_bus_in_trouble_is_not_ready() -> None:
-    class Troubled(MemoryBus):
-        def trouble(self) -> str | None:
-            return "no broker"
+class Troubled(MemoryBus):
+    def trouble(self) -> str | None:
+        return "no broker"
 
+
+async def test_a_bus_in_trouble_is_not_ready() -> None:
     async with running(Troubled(), Service("a")) as url, httpx.AsyncClient() as client:
         assert (await client.get(f"{url}/ready")).json()["troubles"] == {"bus": "no broker"}
+
+
+async def test_a_service_that_outlasts_the_bus_wants_calls_also_while_it_is_in_trouble() -> None:
+    outlasting = Service("a", outlasts_bus=True)
+    async with running(Troubled(), outlasting) as url, httpx.AsyncClient() as client:
+        assert (await client.get(f"{url}/ready")).json() == {"status": "ready", "troubles": {}}
+    async with running(Troubled(), outlasting, Service("b")) as url, httpx.AsyncClient() as client:
+        assert (await client.get(f"{url}/ready")).status_code == 503
 
 
 class Shift:
