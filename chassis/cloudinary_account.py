@@ -125,6 +125,10 @@ class _Wire(threading.local):
     def belong(self, pool: Any) -> None:
         self._pool = pool
 
+    def clear(self) -> None:
+        """As of the pool that it stands for: idle connections are closed."""
+        self._pool.clear()
+
     def forget(self) -> None:
         self.used = False
         self.answer: urllib3.BaseHTTPResponse | None = None
