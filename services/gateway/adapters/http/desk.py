@@ -56,7 +56,7 @@ async def _who(request: Request) -> Caller:
     credentials = await _BEARER(request)
     if credentials is None:
         raise Anonymous("send a token: Authorization: Bearer …")
-    return await the_desk(request).tokens.caller(credentials.credentials)
+    return await (await the_desk(request)).tokens.caller(credentials.credentials)
 
 
 def _must_be_json(request: Request) -> None:
@@ -70,12 +70,12 @@ def _must_be_json(request: Request) -> None:
         raise Problem("unsupported_media_type", "send JSON, with Content-Type: application/json")
 
 
-def the_desk(request: Request) -> Desk:
+async def the_desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def the_caller(
+async def the_caller(
     request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> Caller:
     """Whom the route's guard let in; the token is named here for the OpenAPI document."""

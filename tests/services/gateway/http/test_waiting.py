@@ -76,9 +76,7 @@ async def test_a_caller_who_hangs_up_waits_no_longer(door: Door) -> None:
 
 
 async def test_a_batch_is_accepted_while_nobody_hears_of_it(tmp_path: Path) -> None:
-    """It is kept, and sent once somebody does: here, after a start of the process."""
     async with opened(tmp_path, deaf=True) as door:
         made = await door.batch(await door.character())
-    async with opened(tmp_path) as door:
-        await door.peer.reserved()
-        assert (await door.seen(made["id"]))["status"] == "succeeded"
+        known = (await door.areg.get(made["urls"]["self"])).json()
+        assert (known["status"], known["indexes"]) == ("queued", None)
