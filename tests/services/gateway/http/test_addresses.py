@@ -39,33 +39,33 @@ def base64ed(text: bytes) -> str:
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
+#: None of these was ever a next_cursor.
+CURSORS = [
+    "x",
+    "!!!!",
+    "\0",
+    "\ud83d".encode("utf-16", "surrogatepass").decode("latin-1"),
+    base64ed(b"[]"),
+    base64ed(b"{}"),
+    base64ed(b'["nan","bat_1"]'),
+    base64ed(b'["inf","bat_1"]'),
+    base64ed(b'["-1e999","bat_1"]'),
+    base64ed(b'["1.0","a b"]'),
+    base64ed(b'["1.0","' + b"x" * 1000 + b'"]'),
+    base64ed(b'["\\u0000"]'),
+    base64ed(b'["\\ud800"]'),
+    base64ed(b"[[[" * 300),
+    base64ed(b"[1,2]"),
+    base64ed(b"\xff\xfe"),
+    "A" * 5000,
+]
+
+
 @pytest.mark.parametrize("path", ["/v1/batches", "/v1/characters"])
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "!!!!",
-        "\0",
-        "\ud83d".encode("utf-16", "surrogatepass").decode("latin-1"),
-        base64ed(b"[]"),
-        base64ed(b"{}"),
-        base64ed(b'["nan","bat_1"]'),
-        base64ed(b'["inf","bat_1"]'),
-        base64ed(b'["-1e999","bat_1"]'),
-        base64ed(b'["1.0","a b"]'),
-        base64ed(b'["1.0","' + b"x" * 1000 + b'"]'),
-        base64ed(b'["\\u0000"]'),
-        base64ed(b'["\\ud800"]'),
-        base64ed(b"[[[" * 300),
-        base64ed(b"[1,2]"),
-        base64ed(b"\xff\xfe"),
-        "A" * 5000,
-    ],
-    ids=range(17),
-)
-async def test_a_cursor_that_is_not_ours_is_refused(door: Door, path: str, cursor: str) -> None:
-    answer = await door.areg.get(path, params={"cursor": cursor})
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+async def test_a_cursor_that_is_not_ours_is_refused(door: Door, path: str) -> None:
+    for cursor in CURSORS:
+        answer = await door.areg.get(path, params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor"), ascii(cursor)
 
 
 async def test_a_cursor_that_is_longer_than_any_is_refused(door: Door) -> None:
