@@ -44,11 +44,12 @@ class Database:
         """A transaction that may write, committed at the end of the block.
 
         Raises Outage where the database can't be reached or can't write, TemporaryError where a race was
-        lost. On SQLite it holds the file's one write lock from its beginning.
+        lost. On SQLite it holds the file's one write lock from its first statement, whatever that is.
         """
         with translated():
-            async with self._writing, self._engine.begin() as connection:
+            async with self._writing, self._engine.connect() as connection:
                 yield connection
+                await connection.commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from chassis.database_patience import PatientEngine
 from chassis.settings import BadSettings
 
 #: Seconds for which a writer waits for SQLite's one write lock, and anybody for a free connection.
@@ -63,7 +64,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    return engine
+    return PatientEngine(engine.sync_engine)
 
 
 def _open_once(file: Path) -> None:

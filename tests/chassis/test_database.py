@@ -177,3 +177,23 @@ async def test_each_service_has_its_own_schema(postgres_url: str, tmp_path: Path
                 text("SELECT schemaname || '.' || tablename FROM pg_tables WHERE tablename = 'notes'")
             )
             assert tables.scalars().all() == ["shop.notes"]
+
+
+async def test_cancelled_readers_of_rows_keep_no_lock_from_the_next_writer(database: Database) -> None:
+    """A statement that is given up unfinished would keep SQLite's lock until the garbage is collected."""
+    await asyncio.gather(*(write(database, number) for number in range(40)))
+    for moment in range(60):
+        tasks = [asyncio.create_task(_reads_and_writes(database, 1000 + moment * 10 + n)) for n in range(3)]
+        await asyncio.sleep(moment / 10_000)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await write(database, 100 + moment)
+
+
+async def _reads_and_writes(database: Database, number: int) -> None:
+    async with database.begin() as connection:
+        for place in range(3):
+            await connection.execute(NOTES.insert().values(id=number * 10 + place))
+            (await connection.execute(NOTES.select())).first()

@@ -115,7 +115,8 @@ async def test_a_writer_that_never_ends_is_an_outage_for_the_others(
         opened(sqlite_url, tmp_path) as database,
         opened(sqlite_url, tmp_path) as neighbour,
     ):
-        async with database.begin():
+        async with database.begin() as connection:
+            await connection.execute(text("SELECT 1"))
             with pytest.raises(Outage, match="another writer"):
                 await write(database, 1)
             with pytest.raises(Outage, match="locked"):
