@@ -2,22 +2,36 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from tests.distributed.processes import Cluster, Replica
 
 
-async def havoc(cluster: Cluster, seed: int, kills: int, pauses: tuple[float, float]) -> list[str]:
-    """Kills a process after each pause, in seconds, and starts it again at once; the names of all killed.
-    Each is killed once before any is killed again."""
+class Kill(NamedTuple):
+    """Who was killed, and how many images had been rendered by then."""
+
+    victim: str
+    rendered: int
+
+
+async def havoc(
+    system: Cluster,
+    seed: int,
+    kills: int,
+    pauses: tuple[float, float],
+    rendered: Callable[[], Awaitable[int]],
+) -> list[Kill]:
+    """Kills a process after each pause, in seconds, and starts it again at once. Each is killed once before
+    any is killed again."""
     dice = random.Random(seed)
-    killed = []
-    for replica, _ in zip(_victims(cluster.replicas, dice), range(kills), strict=False):
+    done = []
+    for replica, _ in zip(_victims(system.replicas, dice), range(kills), strict=False):
         await asyncio.sleep(dice.uniform(*pauses))
+        done.append(Kill(replica.name, await rendered()))
         await replica.kill()
         await replica.start()
-        killed.append(replica.name)
-    return killed
+    return done
 
 
 def _victims(replicas: Sequence[Replica], dice: random.Random) -> Iterator[Replica]:

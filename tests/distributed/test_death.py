@@ -15,11 +15,11 @@ from tests.distributed.verdict import broken_promises, left_over
 from tests.nodes.broker import Broker
 
 USERS = ("Areg", "Mira", "Tomas", "Ines")
+IMAGES = 300
 QUANTITIES = (*(1 + turn % 9 for turn in range(54)), *[5] * 6)
-#: Each process of the eight dies once, the first of them twice.
-KILLS = 9
-PAUSES = (2.0, 4.0)
-#: What gives time to be killed in: 300 images, two at once.
+#: Each process of the eight dies once, the first of them twice; these are the seconds between.
+KILLS, PAUSES = 9, (2.0, 4.0)
+#: What gives time to be killed in: two images at once.
 RENDER_SECONDS = 0.15
 
 
@@ -30,16 +30,22 @@ async def test_whoever_is_killed_every_image_is_made_once_and_none_is_lost(
 ) -> None:
     async with beside(tmp_path, RENDER_SECONDS) as around:
         known = variables(around, rabbitmq_url, postgres_url, tmp_path)
-        two = dict.fromkeys(SERVICES, 2)
-        async with cluster(tmp_path, known, two) as system:
-            async with front_door(system.of("gateway"), CUT_OFF) as (client, _):
-                wanted = await wishes(client, USERS, QUANTITIES)
-                assert sum(wish.quantity for wish in wanted) == 300
-                killing = asyncio.create_task(havoc(system, seed=7, kills=KILLS, pauses=PAUSES))
-                await ask_all(wanted, rabbitmq_url, pause=0.1)
-                assert len(set(await killing)) == len(system.replicas)
-                await system.ready()
-                batches = await ended(wanted, within=120)
-                assert await broken_promises(around, postgres_url, batches) == []
-                assert await left_over(rabbitmq_node, urlsplit(rabbitmq_url).path[1:]) == {}
+
+        async def rendered() -> int:
+            return (await around.renders()).total()
+
+        async with (
+            cluster(tmp_path, known, dict.fromkeys(SERVICES, 2)) as system,
+            front_door(system.of("gateway"), CUT_OFF) as (client, _),
+        ):
+            wanted = await wishes(client, USERS, QUANTITIES)
+            killing = asyncio.create_task(havoc(system, 7, KILLS, PAUSES, rendered))
+            await ask_all(wanted, rabbitmq_url, pause=0.1)
+            kills = await killing
+            assert {kill.victim for kill in kills} == {replica.name for replica in system.replicas}
+            assert sum(0 < kill.rendered < IMAGES for kill in kills) >= len(SERVICES)
+            batches = await ended(wanted, within=150)
+            assert sum(batch["quantity"] for batch in batches) == IMAGES
+            assert await broken_promises(around, postgres_url, batches) == []
+            assert await left_over(rabbitmq_node, urlsplit(rabbitmq_url).path[1:]) == {}
             assert system.errors() == []
