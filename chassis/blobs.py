@@ -111,7 +111,6 @@ class FolderBlobs:
         return self._root / key
 
     def _put(self, path: Path, data: bytes) -> None:
-        self._root.stat()
         if not path.exists():
             draft = self._draft(path, data)
             try:
@@ -138,9 +137,13 @@ class FolderBlobs:
 
     def _created(self, draft: Path) -> BinaryIO:
         for _ in range(_TRIES):
+            self._root.stat()
             # Whoever removes a batch's last blob removes its folders, perhaps between these two lines.
             with suppress(FileNotFoundError):
-                draft.parent.mkdir(parents=True, exist_ok=True)
+                # Not with all parents: a store that has gone away just now would be made anew, and empty.
+                for folder in (draft.parent.parent, draft.parent):
+                    with suppress(FileExistsError):
+                        folder.mkdir()
                 return draft.open("xb")
         raise FileNotFoundError(f"{draft.parent} vanishes as often as it is made")
 

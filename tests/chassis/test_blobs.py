@@ -205,6 +205,21 @@ async def test_a_folder_that_is_gone_is_an_outage_and_not_an_empty_store(
     assert await blobs.get(KEY) == b"bytes"
 
 
+async def test_a_folder_that_goes_away_during_a_put_is_not_made_anew(
+    blobs: FolderBlobs, folder: Path, tmp_path: Path
+) -> None:
+    elsewhere = folder.with_name("elsewhere")
+    for number in range(100):
+        new = [blob_key(f"batch-{number}", ordinal, 1, "0" * 32) for ordinal in range(8)]
+        putting = [asyncio.create_task(blobs.put(key, b"bytes")) for key in new]
+        await asyncio.sleep(0)
+        moved(folder, elsewhere)
+        ends = await asyncio.gather(*putting, return_exceptions=True)
+        assert names(tmp_path) == ["elsewhere"], f"after {number} times"
+        assert all(end is None or isinstance(end, Outage) for end in ends)
+        moved(elsewhere, folder)
+
+
 async def test_a_folder_that_cannot_be_written_is_an_outage(blobs: FolderBlobs, folder: Path) -> None:
     (folder / "batch-1").write_text("a file where a folder must be")
     for deed in (blobs.get(KEY), blobs.put(KEY, b"bytes"), blobs.remove(KEY)):
