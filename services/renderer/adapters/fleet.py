@@ -121,7 +121,7 @@ class PodFleet:
             member.strikes += 1
             return
         if not member.healthy:
-            log.info("backend is back", backend=member.pod.name)
+            log.info("backend answers", backend=member.pod.name)
             self._wake.set()
         member.healthy, member.reason = True, None
 
