@@ -31,10 +31,10 @@ DEPTH = 6
 #: Gone before anything is printed.
 _STRUCTLOGS_OWN = ("_record", "_from_structlog")
 
+#: Libraries that tell of every lost connection with a trace, as an error; ours tell of it in a line.
+_ALARMED = ("aio_pika", "aiormq")
 #: Libraries whose lesser words are about themselves.
 _CHATTY = (
-    "aio_pika",
-    "aiormq",
     "aiosqlite",
     "alembic",
     "asyncio",
@@ -108,6 +108,8 @@ def _standard_library(handler: logging.Handler, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for alarmed in _ALARMED:
+        logging.getLogger(alarmed).setLevel(logging.CRITICAL)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # The SDK adds a handler of its own at import, which would print every line twice.

@@ -93,10 +93,16 @@ def test_lines_below_the_level_are_not_written() -> None:
 
 
 def test_the_words_of_libraries_about_themselves_are_not_written(stream: io.StringIO) -> None:
-    for name in ("httpx", "uvicorn.error", "alembic.runtime.migration", "aio_pika.connection"):
+    for name in ("httpx", "uvicorn.error", "alembic.runtime.migration"):
         logging.getLogger(name).info("HTTP Request: GET /")
         logging.getLogger(name).warning("kept")
-    assert [line["event"] for line in lines(stream)] == ["kept"] * 4
+    assert [line["event"] for line in lines(stream)] == ["kept"] * 3
+
+
+def test_a_lost_connection_is_told_by_us_and_not_by_the_client_library(stream: io.StringIO) -> None:
+    logging.getLogger("aiormq.connection").error("Server connection was stuck", exc_info=ValueError("x"))
+    logging.getLogger("aio_pika.connection").warning("closed")
+    assert lines(stream) == []
 
 
 def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> None:

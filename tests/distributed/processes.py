@@ -160,5 +160,4 @@ def _is_an_error(line: str) -> bool:
         # The interpreter also warns here: of the client library's connections that were never made.
         return line.startswith("Traceback")
     event = json.loads(line)
-    # The client library calls every connection that it loses or cannot make an error; to us it is an outage.
-    return event["level"] in ("error", "critical") and event.get("logger") != "aiormq.connection"
+    return event["level"] in ("error", "critical")
