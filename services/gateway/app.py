@@ -22,8 +22,11 @@ from messaging.bus import Bus, M, Subscription
 from services.gateway import handlers
 from services.gateway.adapters.http.app import build
 from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http.streams import Streams
+from services.gateway.adapters.log_watch import LogWatch
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.sql_batches import SqlBatches
+from services.gateway.adapters.sql_changes import SqlChanges
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.sql_outbox import SqlOutbox
 from services.gateway.adapters.sql_pictures import SqlPictures
@@ -45,12 +48,15 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
             await outbox.all_due()
-        relay = Relay(outbox, bus)
+        relay, changes = Relay(outbox, bus), SqlChanges(database)
+        watch = LogWatch(changes, stage, await changes.newest())
         desk = Desk(
             tokens=Tokens(settings),
             registry=SqlRegistry(database),
             batches=SqlBatches(database),
             pictures=SqlPictures(database),
+            changes=changes,
+            streams=Streams(settings.event_streams, settings.event_streams_per_user),
             relay=relay,
             stage=stage,
             workflows=workflows,
@@ -59,7 +65,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         yield Service(
             name="gateway",
             subscriptions=subscriptions(SqlGallery(database), stage, fleet),
-            loops=[relay.run],
+            loops=[relay.run, watch.run],
             checks={"database": database.trouble},
             web=partial(build, desk),
             # The outbox keeps what is accepted meanwhile.

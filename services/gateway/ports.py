@@ -9,6 +9,7 @@ from contracts.events import BatchFinished, BatchRejected, IndicesReserved
 from contracts.message import Message
 from contracts.transient import RenderProgress, ServiceStatus
 from services.gateway.domain.batches import Batch
+from services.gateway.domain.changes import Change
 from services.gateway.domain.images import ImageState, Status
 
 #: Given what is known of an image, what is known after an event.
@@ -91,6 +92,10 @@ class Batches(Protocol):
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None: ...
 
+    async def glance(self, batch_id: str, ordinals: Sequence[int]) -> tuple[Summary, Sequence[ImageState]]:
+        """A known batch, and only these of its images."""
+        ...
+
     async def list(self, username: str, before: tuple[float, str] | None, limit: int) -> Sequence[Summary]:
         """The user's newest batches, those made before a moment and id if one is given."""
         ...
@@ -102,6 +107,23 @@ class Batches(Protocol):
     async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:
         """Keeps the new round and the command in one commit; how many images will be rendered again.
         Raises Canceling."""
+        ...
+
+
+class Changes(Protocol):
+    """The event log: what changed, with ids in the order of the commits. Who has seen a change and then
+    looks at the batch sees all that was changed up to it."""
+
+    async def latest(self, batch_id: str) -> int:
+        """The batch's last change, 0 if there is none."""
+        ...
+
+    async def knows(self, batch_id: str, change: int) -> bool:
+        """Whether there is this change, and it is one of this batch."""
+        ...
+
+    async def after(self, batch_id: str, change: int, limit: int) -> Sequence[Change]:
+        """The batch's next changes after this one."""
         ...
 
 
@@ -126,10 +148,12 @@ class Outbox(Protocol):
 class Stage(Protocol):
     """What is live: how far renders are, and who waits for news of a batch. Lost with the process."""
 
-    def show(self, progress: RenderProgress) -> None: ...
+    def show(self, progress: RenderProgress) -> None:
+        """Wakes whoever watches this batch."""
+        ...
 
     def changed(self, batch_id: str) -> None:
-        """Wakes whoever waits for this batch."""
+        """Wakes whoever waits for this batch or watches it."""
         ...
 
 

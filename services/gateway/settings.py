@@ -47,6 +47,10 @@ class Settings(ServiceSettings, TokenSettings):
     generate_wait: float = Field(
         300.0, ge=0, le=3600, description="seconds that the old generate call waits before it answers 202"
     )
+    event_streams: int = Field(2000, ge=1, description="event streams that one process serves at once")
+    event_streams_per_user: int = Field(
+        100, ge=1, description="event streams of one user that one process serves at once"
+    )
     resend_at_start: bool = Field(
         False, description="send unanswered commands again at start, for a bus that forgets with its process"
     )

@@ -11,7 +11,7 @@ from chassis.database import Database
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
-from services.gateway.adapters.rows import to_batch
+from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES
 from services.gateway.domain.batches import Batch, same_request, to_retry
 from services.gateway.domain.images import ImageState, Status
@@ -53,6 +53,16 @@ class SqlBatches:
             query = select(BATCHES).where(owned, BATCHES.c.request.is_not(None))
             row = (await connection.execute(query)).mappings().one_or_none()
             return (to_batch(row), await images_of(connection, batch_id)) if row else None
+
+    async def glance(self, batch_id: str, ordinals: Sequence[int]) -> tuple[Summary, Sequence[ImageState]]:
+        ours = IMAGES.c.batch_id == batch_id
+        counted = select(IMAGES.c.status, func.count()).where(ours).group_by(IMAGES.c.status)
+        named = select(IMAGES).where(ours, IMAGES.c.ordinal.in_(ordinals))
+        async with self._database.read() as connection:
+            images = [to_image(row) for row in (await connection.execute(named)).mappings()]
+            counts = {Status(status): number for status, number in await connection.execute(counted)}
+            row = (await connection.execute(select(BATCHES).where(BATCHES.c.batch_id == batch_id))).mappings()
+            return Summary(to_batch(row.one()), counts), images
 
     async def list(self, username: str, before: tuple[float, str] | None, limit: int) -> Sequence[Summary]:
         query = select(BATCHES).where(BATCHES.c.username == username, BATCHES.c.request.is_not(None))

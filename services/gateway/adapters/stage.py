@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from contracts.transient import RenderProgress, ServiceStatus
 
@@ -24,13 +25,61 @@ class Ear:
     def ring(self) -> None:
         self._rung.set()
 
+    def step(self, ordinal: int) -> None:
+        """A render went on, which is nothing to whoever waits for the end."""
+
     async def news(self, seconds: float) -> None:
         """Returns at the first change since the last call, or after `seconds`, a second at the most."""
+        await self._heard(min(seconds, LOOK))
+
+    async def _heard(self, seconds: float) -> None:
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the ring.
         with suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, LOOK)):
+            async with asyncio.timeout(seconds):
                 await self._rung.wait()
         self._rung.clear()
+
+
+E = TypeVar("E", bound=Ear)
+
+
+class Watcher(Ear):
+    """One caller who watches a batch: he hears of its changes, and of how far its renders are. He never
+    looks by himself, but relies on whoever looks into the event log for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = False
+        self._stepped: set[int] = set()
+
+    def ring(self) -> None:
+        self._changed = True
+        super().ring()
+
+    def step(self, ordinal: int) -> None:
+        # Once is enough until he looks: renders step more often than anybody wants to hear of it.
+        if not self._stepped:
+            super().ring()
+        self._stepped.add(ordinal)
+
+    async def news(self, seconds: float) -> None:
+        """Returns at the first change or step since the last call, or after `seconds`."""
+        await self._heard(seconds)
+
+    def changed(self) -> bool:
+        """Whether there was a change since the last call."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    @property
+    def stepping(self) -> bool:
+        """Whether a render went on since they were asked for."""
+        return bool(self._stepped)
+
+    def stepped(self) -> set[int]:
+        """Ordinals of the images whose render went on since the last call."""
+        stepped, self._stepped = self._stepped, set()
+        return stepped
 
 
 class LiveStage:
@@ -50,6 +99,8 @@ class LiveStage:
         self._progress.move_to_end(key)
         if len(self._progress) > REMEMBERED:
             self._progress.popitem(last=False)
+        for ear in self._waiting.get(progress.batch_id, ()):
+            ear.step(progress.ordinal)
 
     def progress(self, batch_id: str, ordinal: int, round_: int) -> RenderProgress | None:
         """The last that was heard of this round."""
@@ -63,7 +114,17 @@ class LiveStage:
     @contextmanager
     def listening(self, batch_id: str) -> Iterator[Ear]:
         """Hears every change of the batch from here on: listen first, look then, and no news is missed."""
-        ear = Ear()
+        with self._hearing(batch_id, Ear()) as ear:
+            yield ear
+
+    @contextmanager
+    def watching(self, batch_id: str) -> Iterator[Watcher]:
+        """Hears every change of the batch, and every step of its renders, from here on."""
+        with self._hearing(batch_id, Watcher()) as watcher:
+            yield watcher
+
+    @contextmanager
+    def _hearing(self, batch_id: str, ear: E) -> Iterator[E]:
         self._waiting[batch_id].add(ear)
         try:
             yield ear

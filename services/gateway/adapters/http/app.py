@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from chassis.web import Readiness, status_routes
-from services.gateway.adapters.http import batches, characters, image_generation, problems
+from services.gateway.adapters.http import batches, characters, events, image_generation, problems
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.docs import docs_routes
 from services.gateway.adapters.http.document import Application
@@ -21,7 +21,7 @@ _TAGS = [
     {"name": "characters", "description": "Who can be pictured."},
     {"name": "batches", "description": "What was asked for, and what came of it."},
 ]
-_ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router)
+_ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router, events.router)
 
 
 def build(desk: Desk, readiness: Readiness) -> ASGIApp:
@@ -38,6 +38,7 @@ def build(desk: Desk, readiness: Readiness) -> ASGIApp:
     )
     app.state.desk = desk
     problems.install(app)
+    events.install(app)
     app.add_exception_handler(405, _not_this_method)
     app.router.routes.extend([*status_routes(readiness), *docs_routes()])
     for router in _ROUTERS:

@@ -10,13 +10,13 @@ from services.gateway.adapters.http import cursors, examples, views
 from services.gateway.adapters.http.codes import ANY_BODY, ANY_ORDER, CODES, answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded
 from services.gateway.adapters.http.orders import (
-    Known,
     batch_id_of,
     found,
     named,
     new_batch_id,
     order,
     outcome,
+    shown,
 )
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
@@ -126,7 +126,7 @@ async def listed(
 )
 async def look(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
     """Everything that is known of it and of its images, with live progress."""
-    return _shape(desk, await named(desk, batch_id, caller.username))
+    return shown(desk, await named(desk, batch_id, caller.username))
 
 
 @router.post(
@@ -139,8 +139,9 @@ async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShap
     """What is not made yet ends as cancelled; what is made stays. Again and again is once."""
     batch_id = (await named(desk, batch_id, caller.username))[0].request.batch_id
     await desk.batches.cancel(batch_id)
+    desk.stage.changed(batch_id)
     desk.relay.ring()
-    return _shape(desk, await found(desk, batch_id, caller.username))
+    return shown(desk, await found(desk, batch_id, caller.username))
 
 
 @router.post(
@@ -164,9 +165,10 @@ async def retry(
         raise Problem("batch_canceling", CODES["batch_canceling"].example) from None
     if not chosen:
         raise Problem("nothing_to_retry", CODES["nothing_to_retry"].example)
+    desk.stage.changed(batch_id)
     desk.relay.ring()
     response.headers.update({"Location": f"{views.BATCHES}/{batch_id}", "Retry-After": views.RETRY_AFTER})
-    return _shape(desk, await found(desk, batch_id, caller.username))
+    return shown(desk, await found(desk, batch_id, caller.username))
 
 
 async def _answered(
@@ -178,13 +180,7 @@ async def _answered(
         response.status_code = 200
     else:
         response.headers["Retry-After"] = views.RETRY_AFTER
-    return _shape(desk, known)
-
-
-def _shape(desk: Desk, known: Known) -> BatchShape:
-    batch, images = known
-    batch_id = batch.request.batch_id
-    return views.batch(batch, images, lambda ordinal, round_: desk.stage.progress(batch_id, ordinal, round_))
+    return shown(desk, known)
 
 
 def _before(cursor: str) -> tuple[float, str]:

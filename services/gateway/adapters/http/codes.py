@@ -35,6 +35,7 @@ CODES: Mapping[str, Code] = {
     "invalid_character": Code(422, "the character's name needs at least one Latin letter or digit"),
     "batch_id_reuse": Code(422, "this id names a batch that asks for something else; choose another id"),
     **{code: Code(422, "what is asked for can't be made") for code in acceptance.CODES},
+    "too_many_streams": Code(429, "100 streams of this user are open; close one, or look again later"),
     "internal_error": Code(500, "something here is broken; it was logged"),
     "all_images_failed": Code(502, "no image was made"),
     "unavailable": Code(503, "a part of the system is down; try again in a moment"),
@@ -48,6 +49,7 @@ ANY_ORDER = (*ANY_BODY, "invalid_preference", "not_found", *sorted(acceptance.CO
 #: Headers that come with some statuses.
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "how to prove who one is (RFC 6750)"},
+    429: {"Retry-After": "seconds"},
     503: {"Retry-After": "seconds"},
 }
 

@@ -9,10 +9,11 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.gateway.adapters.http.problems import Problem
+from services.gateway.adapters.http.streams import Streams
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.adapters.tokens import Anonymous, Caller, Tokens
-from services.gateway.ports import Batches, Pictures, Registry
+from services.gateway.ports import Batches, Changes, Pictures, Registry
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Desk:
     registry: Registry
     batches: Batches
     pictures: Pictures
+    changes: Changes
+    streams: Streams
     relay: Relay
     stage: LiveStage
     workflows: Collection[str]

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from services.gateway.adapters.http.examples import ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
+from services.gateway.adapters.http.shapes import StandingShape, StepShape
 
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
@@ -23,7 +24,7 @@ class Application(FastAPI):
             schemas = document["components"]["schemas"]
             for name in _FOREIGN:
                 schemas.pop(name, None)
-            schemas.update(_problem_schemas())
+            schemas.update(_unanswered_schemas())
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"] = _ours(operation["responses"])
@@ -31,8 +32,10 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def _problem_schemas() -> dict[str, Any]:
-    models = [(model, "serialization") for model in (ProblemDocument, FieldError)]
+def _unanswered_schemas() -> dict[str, Any]:
+    """Of what no route answers with by itself: problems, and the data of events."""
+    told = (ProblemDocument, FieldError, StandingShape, StepShape)
+    models = [(model, "serialization") for model in told]
     _, schemas = models_json_schema(models, ref_template=_SCHEMA)  # type: ignore[arg-type]
     return dict(schemas["$defs"])
 
@@ -40,9 +43,12 @@ def _problem_schemas() -> dict[str, Any]:
 def _ours(responses: dict[str, Any]) -> dict[str, Any]:
     kept = {status: told for status, told in responses.items() if not _is_foreign(told)}
     for told in kept.values():
-        media = told["content"].get("application/json", {})
+        content = told.get("content", {})
+        media = content.get("application/json", {})
         if "example" in media:
             media["example"] = ANSWERS[media["example"]]
+        # A word of OpenAPI 3.2, while this document is of 3.1.
+        content.get("text/event-stream", {}).pop("itemSchema", None)
         told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}
     return kept
 

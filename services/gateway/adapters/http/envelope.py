@@ -42,8 +42,9 @@ class Envelope:
             await send(message)
 
         # The server leaves out the body of an answer to HEAD itself.
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        inner = {**scope, "method": method, "darkroom.request_id": request_id}
+        head = scope["method"] == "HEAD"
+        told = {"darkroom.request_id": request_id, "darkroom.head": head}
+        inner = {**scope, "method": "GET" if head else scope["method"], **told}
         await self._app(inner, _limited(Headers(scope=scope), receive), marked)
 
 

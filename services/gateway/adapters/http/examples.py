@@ -47,7 +47,7 @@ SUMMARY = {
     "indexes": {"first": 7, "last": 8},
     "created_at": _AT,
     "completed_at": "2030-01-02T03:04:25Z",
-    "urls": {"self": _HERE, "cancel": f"{_HERE}/cancel", "retry": f"{_HERE}/retry"},
+    "urls": {"self": _HERE, **{name: f"{_HERE}/{name}" for name in ("events", "cancel", "retry")}},
 }
 
 

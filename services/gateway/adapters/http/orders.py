@@ -9,9 +9,11 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from prometheus_client import Gauge
 
 from contracts import acceptance, commands, names
+from services.gateway.adapters.http import views
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.problems import FieldError, Problem, not_found
+from services.gateway.adapters.http.shapes import BatchShape
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.images import ImageState
 from services.gateway.ports import Character, OtherContent
@@ -89,6 +91,13 @@ async def found(desk: Desk, batch_id: str, username: str) -> Known:
     if known is None:
         raise not_found("batch")
     return known
+
+
+def shown(desk: Desk, known: Known) -> BatchShape:
+    """The batch as people see it, with live progress."""
+    batch, images = known
+    batch_id = batch.request.batch_id
+    return views.batch(batch, images, lambda ordinal, round_: desk.stage.progress(batch_id, ordinal, round_))
 
 
 async def outcome(desk: Desk, batch_id: str, username: str, seconds: float, gone: Callable[[], Any]) -> Known:

@@ -160,11 +160,14 @@ class Metrics(BaseModel):
     gpu_ms: int = Field(description="GPU time of all images so far")
 
 
+BatchWord = Literal[
+    "queued", "running", "succeeded", "partially_succeeded", "failed", "canceling", "canceled"
+]
+
+
 class BatchSummary(BaseModel):
     id: str = Field(examples=["bat_0b6c0f3e5d0c4f0e8a37c1c3a1b2c3d4"])
-    status: Literal[
-        "queued", "running", "succeeded", "partially_succeeded", "failed", "canceling", "canceled"
-    ]
+    status: BatchWord
     character: dict[str, str] = Field(examples=[{"id": "chr_5d41402abc4b2a76", "name": "Opal Fever"}])
     prompt: str
     quantity: int
@@ -189,6 +192,26 @@ class BatchShape(BatchSummary):
     images: list[ImageShape]
     metrics: Metrics
     error: ErrorShape | None = Field(description="why the whole batch was refused")
+
+
+class StandingShape(BaseModel):
+    """How a batch stands, in short; the fields are those of the batch."""
+
+    status: BatchWord
+    indexes: Indexes | None
+    progress: Progress
+
+
+class StepShape(BaseModel):
+    """How far one render is."""
+
+    ordinal: int
+    index: int = Field(examples=[8])
+    stage: Literal["queued", "cold-start", "running"]
+    step: int = Field(examples=[12])
+    steps: int = Field(description="0 while it is not known", examples=[30])
+    ahead: int = Field(description="images that will be rendered before this one")
+    value: float = Field(ge=0, le=1, description="share of its steps that is done", examples=[0.4])
 
 
 class BatchPage(BaseModel):

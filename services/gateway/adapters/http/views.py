@@ -1,6 +1,6 @@
 """From what the gateway knows to what people see. Pure, but for progress, which is looked up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from contracts import names
@@ -14,6 +14,8 @@ from services.gateway.adapters.http.shapes import (
     Indexes,
     Metrics,
     Progress,
+    StandingShape,
+    StepShape,
 )
 from services.gateway.domain.batches import Batch, batch_status, count
 from services.gateway.domain.images import ENDED, ImageState, Status
@@ -58,6 +60,24 @@ def summary(known: Summary) -> BatchSummary:
     return BatchSummary(**_head(known.batch, batch_status(known.batch, known.counts).value))
 
 
+def standing(known: Summary, heard: Iterable[RenderProgress]) -> StandingShape:
+    """How a batch stands; `heard` of those of its images that have not ended."""
+    batch, heard = known.batch, tuple(heard)
+    started = any(each.stage == "running" for each in heard)
+    done = sum(known.counts.get(status, 0) for status in ENDED)
+    shares = (_share(each.step, each.steps) for each in heard)
+    return StandingShape(
+        status=batch_status(batch, known.counts, started).value,
+        indexes=_indexes(batch),
+        progress=_of_work(done, shares, batch.request.quantity),
+    )
+
+
+def step(heard: RenderProgress) -> StepShape:
+    told = heard.model_dump(include={"ordinal", "index", "stage", "step", "steps", "ahead"})
+    return StepShape(**told, value=round(_share(heard.step, heard.steps), 4))
+
+
 def image(known: ImageState, live: Live) -> ImageShape:
     ended, asset, error = known.status in ENDED, known.asset, known.error
     heard = None if ended else live(known.ordinal, known.round)
@@ -92,7 +112,7 @@ def image(known: ImageState, live: Live) -> ImageShape:
 
 
 def _head(known: Batch, status: str) -> dict[str, object]:
-    request, first = known.request, known.first
+    request = known.request
     here = f"{BATCHES}/{request.batch_id}"
     return {
         "id": request.batch_id,
@@ -100,17 +120,30 @@ def _head(known: Batch, status: str) -> dict[str, object]:
         "character": {"id": request.character.id, "name": request.character.name},
         "prompt": request.prompt,
         "quantity": request.quantity,
-        "indexes": None if first is None else Indexes(first=first, last=first + request.quantity - 1),
+        "indexes": _indexes(known),
         "created_at": _time(known.created_at),
         "completed_at": None if known.finished_at is None else _time(known.finished_at),
-        "urls": {"self": here, "cancel": f"{here}/cancel", "retry": f"{here}/retry"},
+        "urls": {"self": here, **{name: f"{here}/{name}" for name in ("events", "cancel", "retry")}},
     }
 
 
+def _indexes(known: Batch) -> Indexes | None:
+    first = known.first
+    return None if first is None else Indexes(first=first, last=first + known.request.quantity - 1)
+
+
 def _progress(shown: Sequence[ImageShape], quantity: int) -> Progress:
-    done = sum(each.status in ENDED for each in shown)
-    steps = sum((each.step or 0) / each.steps for each in shown if each.steps and each.status not in ENDED)
-    return Progress(value=min(1.0, round((done + steps) / quantity, 4)), done=done, total=quantity)
+    open_ = [each for each in shown if each.status not in ENDED]
+    return _of_work(len(shown) - len(open_), (_share(each.step, each.steps) for each in open_), quantity)
+
+
+def _of_work(done: int, shares: Iterable[float], quantity: int) -> Progress:
+    value = min(1.0, round((done + sum(shares)) / quantity, 4))
+    return Progress(value=value, done=done, total=quantity)
+
+
+def _share(step: int | None, steps: int | None) -> float:
+    return min(1.0, (step or 0) / steps) if steps else 0.0
 
 
 def _rejection(known: Batch) -> ErrorShape | None:

@@ -123,6 +123,57 @@ async def test_who_is_cancelled_together_with_the_ring_is_cancelled() -> None:
     assert task.cancelled()
 
 
+@pytest.mark.usefixtures("patient")
+async def test_who_waits_for_the_end_is_not_woken_by_steps() -> None:
+    stage = LiveStage()
+    with stage.listening("b1") as ear:
+        stage.show(progress(step=1))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await ear.news(3600)
+
+
+async def test_who_watches_is_woken_by_changes_and_by_steps_and_knows_which() -> None:
+    stage = LiveStage()
+    with stage.watching("b1") as watcher:
+        for ordinal in (3, 1, 3):
+            stage.show(progress(ordinal))
+        stage.show(progress(9, batch_id="b2"))
+        async with asyncio.timeout(5):
+            await watcher.news(3600)
+        assert (watcher.changed(), watcher.stepping, watcher.stepped()) == (False, True, {1, 3})
+        assert (watcher.stepping, watcher.stepped()) == (False, set())
+        stage.changed("b1")
+        async with asyncio.timeout(5):
+            await watcher.news(3600)
+        assert (watcher.changed(), watcher.stepping) == (True, False)
+        assert not watcher.changed()
+    assert stage.waiting() == 0
+
+
+async def test_who_watches_is_woken_once_by_many_steps_until_he_looks() -> None:
+    stage = LiveStage()
+    with stage.watching("b1") as watcher:
+        stage.show(progress(0))
+        await watcher.news(5)
+        stage.show(progress(1))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await watcher.news(3600)
+        assert watcher.stepped() == {0, 1}
+        stage.show(progress(0, step=2))
+        async with asyncio.timeout(5):
+            await watcher.news(3600)
+
+
+async def test_a_late_word_of_the_round_before_wakes_nobody() -> None:
+    stage = LiveStage()
+    stage.show(progress(round_=2))
+    with stage.watching("b1") as watcher:
+        stage.show(progress(round_=1))
+        assert not watcher.stepping
+
+
 def test_progress_is_the_last_of_its_round() -> None:
     stage = LiveStage()
     stage.show(progress(step=3))

@@ -88,7 +88,7 @@ async def test_a_running_batch_shows_each_image_and_live_progress(door: Door) ->
         "metrics": {"queue_ms": 100, "gpu_ms": 1000},
         "completed_at": None,
         "error": None,
-        "urls": {"self": here, "cancel": f"{here}/cancel", "retry": f"{here}/retry"},
+        "urls": {"self": here, **{name: f"{here}/{name}" for name in ("events", "cancel", "retry")}},
     }
     assert [(image["index"], image["status"], image["stage"]) for image in images] == [
         (1, "succeeded", None),

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from services.gateway.adapters.http.codes import CODES
 from tests.services.gateway.http.door import Door
+from tests.services.gateway.http.listener import read_all
 
 Document = dict[str, Any]
 PROBLEM = "application/problem+json"
@@ -91,6 +92,7 @@ def test_operations_have_stable_names(document: Document) -> None:
         "putBatch": "PUT /v1/batches/{client_id}",
         "listBatches": "GET /v1/batches",
         "getBatch": "GET /v1/batches/{batch_id}",
+        "streamBatchEvents": "GET /v1/batches/{batch_id}/events",
         "cancelBatch": "POST /v1/batches/{batch_id}/cancel",
         "retryBatch": "POST /v1/batches/{batch_id}/retry",
     }
@@ -130,8 +132,23 @@ def test_every_good_answer_has_an_example_that_keeps_its_schema(document: Docume
         good = {status: told for status, told in operation["responses"].items() if status < "300"}
         assert good, name
         for status, told in good.items():
+            if status == "204" or "text/event-stream" in told["content"]:
+                continue
             media = told["content"]["application/json"]
             assert troubles(document, media["schema"], media["example"]) == [], (name, status)
+
+
+def test_the_example_of_a_stream_has_every_event_and_keeps_their_schemas(document: Document) -> None:
+    responses = document["paths"]["/v1/batches/{batch_id}/events"]["get"]["responses"]
+    assert "content" not in responses["204"]
+    assert list(responses["200"]["content"]) == ["text/event-stream"]
+    media = responses["200"]["content"]["text/event-stream"]
+    assert set(media) == {"schema", "example", "x-events"}
+    told = read_all(media["example"])
+    assert {event.name for event in told} == set(media["x-events"])
+    for event in told:
+        assert troubles(document, media["x-events"][event.name], event.data) == [], event.name
+    assert [event.id for event in told] == ["40", None, None, "41", "41.end"]
 
 
 def test_every_body_has_an_example_that_keeps_its_schema(document: Document) -> None:

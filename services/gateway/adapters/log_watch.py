@@ -1,0 +1,27 @@
+"""Looks into the event log for everybody who watches a batch: the hints of other processes may be lost."""
+
+from chassis.process import every
+from services.gateway.adapters.sql_changes import SqlChanges
+from services.gateway.adapters.stage import LiveStage
+
+#: Seconds between two looks.
+LOOK = 1.0
+
+
+class LogWatch:
+    """One per process, so that a thousand open streams cost one query a second and not a thousand."""
+
+    def __init__(self, log: SqlChanges, stage: LiveStage, seen: int) -> None:
+        """`seen`: the log's last change at a moment before anybody watched."""
+        self._log = log
+        self._stage = stage
+        self._seen = seen
+
+    async def run(self) -> None:
+        """Looks for ever; what a failed look missed is seen by the next one."""
+        await every(LOOK, self._look, "event log")
+
+    async def _look(self) -> None:
+        self._seen, grown = await self._log.grown(self._seen)
+        for batch_id in grown:
+            self._stage.changed(batch_id)
