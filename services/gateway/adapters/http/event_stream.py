@@ -103,8 +103,9 @@ class EventStream:
 
     async def _whole(self) -> Events:
         # The position first: what changes in between is told twice, and nothing is missed.
-        self._position = await self._desk.changes.latest(self._batch_id)
+        position = await self._desk.changes.latest(self._batch_id)
         known = await found(self._desk, self._batch_id, self._username)
+        self._position = position
         self._told.whole(known)
         return [_event("status", shown(self._desk, known), Position(self._position))]
 

@@ -27,16 +27,18 @@ from services.gateway.adapters.sql_pictures import SqlPictures
 from services.gateway.adapters.sql_registry import SqlRegistry
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.adapters.tokens import Tokens
+from services.gateway.domain.batches import Batch
 from services.gateway.domain.changes import Change
+from services.gateway.domain.images import ImageState
 from services.gateway.settings import TokenSettings
 from tests.services.gateway.events import reserved, stored
 
 
-def desk_at(database: Database, changes: SqlChanges) -> Desk:
+def desk_at(database: Database, changes: SqlChanges, batches: SqlBatches) -> Desk:
     return Desk(
         tokens=Tokens(TokenSettings(jwt_secret=SecretStr("x" * 32))),
         registry=SqlRegistry(database),
-        batches=SqlBatches(database),
+        batches=batches,
         pictures=SqlPictures(database),
         changes=changes,
         streams=Streams(1, 1),
@@ -50,8 +52,10 @@ def desk_at(database: Database, changes: SqlChanges) -> Desk:
 class Story:
     """A batch of Areg's, and the stream of one client who takes an event when a test says so."""
 
-    def __init__(self, database: Database, changes: SqlChanges) -> None:
-        self.desk = desk_at(database, changes)
+    def __init__(
+        self, database: Database, changes: SqlChanges | None = None, batches: SqlBatches | None = None
+    ) -> None:
+        self.desk = desk_at(database, changes or SqlChanges(database), batches or SqlBatches(database))
         self._gallery = SqlGallery(database)
 
     async def begins(self, quantity: int) -> None:
@@ -83,7 +87,7 @@ def named(name: str) -> Callable[[ServerSentEvent], bool]:
 
 
 async def test_what_changed_often_while_a_client_was_slow_is_told_once_as_it_is_now(sqlite: Database) -> None:
-    story = Story(sqlite, SqlChanges(sqlite))
+    story = Story(sqlite)
     await story.begins(3)
     told = story.told()
     await take(told, named("status"))
@@ -102,7 +106,7 @@ async def test_of_a_large_batch_a_slow_client_is_told_in_parts(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_stream, "GROUP", 4)
-    story = Story(sqlite, SqlChanges(sqlite))
+    story = Story(sqlite)
     await story.begins(10)
     told = story.told()
     await take(told, named("status"))
@@ -141,6 +145,35 @@ async def test_a_stream_outlives_a_database_that_is_away(
     await story.lands(0)
     assert [event.event async for event in told][-2:] == ["output", "completed"]
     assert not changes.away
+
+
+class Lost(SqlBatches):
+    """Batches can't be read for a while."""
+
+    away = False
+
+    async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None:
+        if self.away:
+            self.away = False
+            raise Outage("database: away")
+        return await super().find(batch_id, username)
+
+
+async def test_what_could_not_be_read_is_told_afterwards(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "AGAIN", 0.01)
+    batches = Lost(sqlite)
+    story = Story(sqlite, batches=batches)
+    await story.begins(1)
+    told = story.told()
+    await take(told, named("status"))
+    await batches.cancel("b1")
+    batches.away = True
+    story.desk.stage.changed("b1")
+    (event,) = await take(told, named("status"))
+    assert json.loads(event.raw_data or "")["status"] == "canceling"
+    assert not batches.away
 
 
 async def test_a_retry_between_the_last_look_and_the_end_goes_on_with_the_stream(sqlite: Database) -> None:
