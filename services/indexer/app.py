@@ -30,7 +30,7 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 @asynccontextmanager
 async def open_indexer(settings: Settings, _bus: Bus) -> AsyncIterator[Service]:
-    """Raises BadSettings where a setting can't be used, Outage where the database can't be reached."""
+    """Raises BadSettings where a setting can't be used; waits for a database that comes later."""
     workflows = known_workflows(settings.workflows_dir)
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,

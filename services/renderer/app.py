@@ -42,7 +42,7 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 @asynccontextmanager
 async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> AsyncIterator[Service]:
     """`owner` tells this process's leases from those of its replicas. Raises BadSettings where a setting or a
-    workflow can't be used, Outage where the database can't be reached."""
+    workflow can't be used; waits for a database that comes later."""
     workflows, places = _read(settings)
     wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
     async with (

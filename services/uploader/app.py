@@ -34,7 +34,7 @@ SWEEP_SECONDS = 60.0
 
 @asynccontextmanager
 async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]:
-    """Raises BadSettings where a setting can't be used, Outage where the database can't be reached."""
+    """Raises BadSettings where a setting can't be used; waits for a database that comes later."""
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value()) as blobs,
