@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo up test check format generate lock clean
+.PHONY: help demo up test chaos check format generate lock clean
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -17,6 +17,9 @@ up: $(VENV)/runtime     ## serve the whole system in one process
 
 test: $(VENV)/dev       ## every test, on a real broker and a real database
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+chaos: $(VENV)/dev      ## the fault runs at their full length, with the table that each prints
+	@$(BIN)/python -m pytest -q -s --whole tests/chaos
 
 check: $(VENV)/dev      ## style, strict types, import arrows, stale generated files
 	@$(BIN)/ruff check -q .

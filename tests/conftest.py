@@ -20,6 +20,12 @@ pytest_plugins = ["tests.no_skips"]
 RUN = pytest.StashKey[Run]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--whole", action="store_true", help="fault runs at their full length, not a minute each"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     led: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[RUN] = Run.begin() if led is None else Run(Path(led["run_folder"]), led["run_leader"])
