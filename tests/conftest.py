@@ -22,7 +22,7 @@ RUN = pytest.StashKey[Run]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--whole", action="store_true", help="fault runs at their full length, not a minute each"
+        "--whole", action="store_true", help="fault runs at their full length, not a minute of each"
     )
 
 
