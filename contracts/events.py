@@ -90,7 +90,9 @@ class ImageFailed(ImageEvent):
     placeholder_follows: bool
 
     def key(self) -> tuple[str | int, ...]:
-        return (*super().key(), self.stage)
+        # What a placeholder was to follow, and that there is none either, can both come from stage `store`.
+        end = () if self.placeholder_follows else ("end",)
+        return (*super().key(), self.stage, *end)
 
 
 class ImageStored(Picture):

@@ -127,6 +127,12 @@ def test_failing_to_render_and_failing_to_store_are_different_events() -> None:
     assert render.id() != render.model_copy(update={"stage": "store"}).id()
 
 
+def test_a_failure_with_a_placeholder_to_follow_is_not_the_one_that_says_there_is_none() -> None:
+    """Both may come from the uploader, about the same image and round."""
+    store = ImageFailed.decode(golden.body("ImageFailed.v1.json")).model_copy(update={"stage": "store"})
+    assert store.id() != store.model_copy(update={"placeholder_follows": False}).id()
+
+
 def test_a_batch_that_finishes_again_after_a_retry_says_something_new() -> None:
     first = BatchFinished.decode(golden.body("BatchFinished.v1.json"))
     assert first.id() != first.model_copy(update={"round": 2}).id()
