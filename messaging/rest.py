@@ -2,8 +2,13 @@
 at a time until one succeeds."""
 
 import asyncio
+import random
 
 from messaging.policy import pause
+
+
+#: A rest is this much shorter or longer than planned, so that replicas don't come back all at once.
+JITTER = 0.25
 
 
 class Rest:
@@ -19,7 +24,8 @@ class Rest:
         now = asyncio.get_running_loop().time()
         if now >= self._until:
             self._outages += 1
-            self._until = now + pause(self._outages)
+            # Chance spreads replicas, and guards nothing.
+            self._until = now + pause(self._outages) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
     def success(self) -> None:
         self._outages = 0

@@ -1,6 +1,7 @@
 """How long a subscription rests, and how wide it comes back."""
 
-from messaging.rest import Rest
+from messaging.policy import pause
+from messaging.rest import JITTER, Rest
 
 
 async def test_a_fresh_subscription_does_not_rest() -> None:
@@ -12,8 +13,17 @@ async def test_deliveries_that_meet_the_same_outage_prolong_the_rest_once() -> N
     rest = Rest(32)
     for _ in range(32):
         rest.outage()
-    assert 0.9 < rest.seconds <= 1
+    assert rest.seconds <= pause(1) * (1 + JITTER)
     assert rest.width == 1
+
+
+async def test_replicas_that_meet_the_same_outage_come_back_one_by_one() -> None:
+    rests = [Rest(32) for _ in range(20)]
+    for rest in rests:
+        rest.outage()
+    left = [rest.seconds for rest in rests]
+    assert max(left) - min(left) > pause(1) * JITTER / 2
+    assert min(left) > pause(1) * (1 - JITTER) - 0.1
 
 
 async def test_one_success_makes_it_wide_again() -> None:
