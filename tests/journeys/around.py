@@ -54,7 +54,10 @@ class Around:
 
     async def trouble_backends(self, *rules: Mapping[str, Any]) -> None:
         for backend in self.where.backends:
-            await self._post(f"{backend}/sandbox/faults", list(rules))
+            await self.trouble_backend(backend, *rules)
+
+    async def trouble_backend(self, backend: str, *rules: Mapping[str, Any]) -> None:
+        await self._post(f"{backend}/sandbox/faults", list(rules))
 
     async def calm_backends(self) -> None:
         for backend in self.where.backends:
