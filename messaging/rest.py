@@ -6,7 +6,6 @@ import random
 
 from messaging.policy import pause
 
-
 #: A rest is this much shorter or longer than planned, so that replicas don't come back all at once.
 JITTER = 0.25
 
