@@ -42,8 +42,8 @@ MISHAPS = (
     {"kind": "truncated_file"},
     {"kind": "zombie_socket", "times": 2},
 )
-#: How many renders one mishap of a kind can cost; the others cost none, nor does a kill. A restart forgets what
-#: runs and what waits behind it.
+#: How many renders one mishap of a kind can cost; the others cost none. A restart forgets what runs and what
+#: waits behind it.
 LOSSES = {"out_of_memory": 1, "vanish": 1, "file_vanishes": 1, "truncated_file": 1, "restart": 2}
 
 
