@@ -22,8 +22,7 @@ async def on_indices_reserved(message: IndicesReserved, *, gallery: Gallery) -> 
 
 
 async def on_batch_rejected(message: BatchRejected, *, gallery: Gallery) -> Sequence[Message]:
-    await gallery.rejected(message)
-    return _said(message.batch_id, None)
+    return _said(message.batch_id, await gallery.rejected(message))
 
 
 async def on_image_stored(message: ImageStored, *, gallery: Gallery) -> Sequence[Message]:

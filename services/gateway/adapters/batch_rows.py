@@ -12,7 +12,7 @@ from contracts.events import BatchFinished
 from contracts.message import Message
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES, OUTBOX
-from services.gateway.domain.batches import finished, is_complete
+from services.gateway.domain.batches import BatchStatus, finished, is_complete, refused
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.domain.resend import answered
 
@@ -42,17 +42,29 @@ async def closed(
     """Writes the batch's row after an event; its end, where every image has ended. That, and a refusal,
     answers every command about it."""
     batch_id, row = row["batch_id"], {**row, **changes}
-    complete = is_complete(ended, row["quantity"])
-    over = complete or (row["rejected"] is not None and row["first"] is None)
+    end = await _end(connection, row, ended)
+    over = end is not None or _is_refused(row)
     changes |= {
         "ended": ended,
         "finished_at": (row["finished_at"] or now) if over else None,
+        "outcome": (end.status if end else BatchStatus.FAILED.value) if over else None,
         "last_event_at": now,
     }
     await connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(**changes))
     if over:
         await connection.execute(delete(OUTBOX).where(in_turn(OUTBOX.c.batch_id == batch_id)))
-    return finished(to_batch(row), await images_of(connection, batch_id)) if complete else None
+    return end
+
+
+async def _end(connection: AsyncConnection, row: Mapping[Any, Any], ended: int) -> BatchFinished | None:
+    if is_complete(ended, row["quantity"]):
+        return finished(to_batch(row), await images_of(connection, row["batch_id"]))
+    # A refusal of what nobody asked for here has no owner to be told of.
+    return refused(row["batch_id"], row["username"]) if _is_refused(row) and row["username"] else None
+
+
+def _is_refused(row: Mapping[Any, Any]) -> bool:
+    return row["rejected"] is not None and row["first"] is None
 
 
 async def answer_retries(connection: AsyncConnection, batch_id: str) -> None:

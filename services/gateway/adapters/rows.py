@@ -9,7 +9,7 @@ from contracts.commands import GenerateBatch
 from contracts.events import BatchRejected, ImageFailed, ImageStored
 from contracts.message import Message
 from services.gateway.domain.batches import Batch
-from services.gateway.domain.images import ImageState, Status
+from services.gateway.domain.images import GONE, ImageState
 from services.gateway.ports import Character
 
 
@@ -22,11 +22,14 @@ def to_image(row: RowMapping) -> ImageState:
         picture=_read(ImageStored, row["picture"]),
         placeholder=_read(ImageStored, row["placeholder"]),
         failure=_read(ImageFailed, row["failure"]),
-        deleted=row["status"] == Status.DELETED.value,
+        deleted=row["status"] in GONE,
+        favourite=row["favourite"],
+        delete_requested=row["delete_requested_at"] is not None,
     )
 
 
 def of_image(image: ImageState) -> dict[str, Any]:
+    """What events decide; what its owner said of an image stays in its row as it is."""
     asset = image.asset
     return {
         "batch_id": image.batch_id,
@@ -39,6 +42,7 @@ def of_image(image: ImageState) -> dict[str, Any]:
         "status": image.status.value,
         "public_id": asset.public_id if asset else None,
         "stored_at": asset.created_at.timestamp() if asset else None,
+        "gpu_ms": asset.gpu_ms if asset else None,
     }
 
 
@@ -50,6 +54,8 @@ def to_batch(row: Mapping[Any, Any]) -> Batch:
         folder=row["folder"],
         first=row["first"],
         next_index=row["next_index"],
+        padding=row["padding"],
+        started_at=row["started_at"],
         rejected=_read(BatchRejected, row["rejected"]) if row["first"] is None else None,
         cancel_requested_at=row["cancel_requested_at"],
         finished_at=row["finished_at"],

@@ -121,11 +121,12 @@ class SqlBatches:
         await connection.execute(
             update(IMAGES)
             .where(IMAGES.c.batch_id == row["batch_id"], IMAGES.c.ordinal.in_(ordinals))
-            .values(round=round_, status=status.value)
+            .values(round=round_, status=status.value, ended_day=None)
         )
         reopened = {
             "ended": await count_ended(connection, row["batch_id"]),
             "finished_at": None,
+            "outcome": None,
             "cancel_requested_at": None,
         }
         await connection.execute(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from sqlalchemy import BigInteger, RowMapping, case, delete, literal, select, text, update
+from sqlalchemy import BigInteger, RowMapping, case, delete, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -17,6 +17,9 @@ from services.gateway.adapters.rows import of_image, to_image
 from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.ports import Merge
+
+#: Seconds; days are counted from 1970 in UTC.
+DAY = 86_400
 
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext(:public_id))")
 
@@ -40,6 +43,7 @@ class SqlGallery:
                 "folder": event.folder,
                 "first": event.first,
                 "next_index": event.next_index,
+                "padding": event.padding,
             }
             await self._number(connection, event)
             await self._register(connection, event, now)
@@ -58,25 +62,26 @@ class SqlGallery:
             new = await self._with_deletion(connection, merge(old or ImageState(batch_id, ordinal, index)))
             ended = row["ended"]
             if new != old:
-                await self._write(connection, new, row)
+                await self._write(connection, new, row, now)
                 ended += (new.status in ENDED) - (old is not None and old.status in ENDED)
             if new.round > 1 and new.status in ENDED:
                 await answer_retries(connection, batch_id)
-            end = await closed(connection, row, ended, now)
+            end = await closed(connection, row, ended, now, started_at=_started(row, new))
             if new != old:
-                shown = {"ordinal": ordinal, "index": new.index, "status": new.status.value}
+                shown = {"ordinal": ordinal, "index": new.index, "status": new.status.word}
                 await change_log.append(connection, batch_id, "image", shown)
             return end
 
-    async def rejected(self, event: BatchRejected) -> None:
+    async def rejected(self, event: BatchRejected) -> BatchFinished | None:
         now = self._clock()
         async with self._database.begin() as connection:
             row = await locked(self._database, connection, event.batch_id, now)
             # Of several refusals always the same one, whichever comes last.
             reason = max(row["rejected"] or "", event.encode().decode())
-            await closed(connection, row, row["ended"], now, rejected=reason)
+            end = await closed(connection, row, row["ended"], now, rejected=reason)
             if row["first"] is None and reason != row["rejected"]:
                 await change_log.append(connection, event.batch_id, "rejected", {"code": event.code})
+            return end
 
     async def deleted(self, public_id: str) -> Mapping[str, BatchFinished | None]:
         async with self._database.begin() as connection:
@@ -108,15 +113,21 @@ class SqlGallery:
         query = select(DELETED.c.public_id).where(DELETED.c.public_id == image.asset.public_id)
         return replace(image, deleted=(await connection.execute(query)).first() is not None)
 
-    async def _write(self, connection: AsyncConnection, image: ImageState, batch: RowMapping) -> None:
+    async def _write(
+        self, connection: AsyncConnection, image: ImageState, batch: RowMapping, now: float
+    ) -> None:
         asset = image.asset
         owner = {
             "username": batch["username"] or (asset and asset.username),
             "character_id": batch["character_id"] or (asset and asset.character.id),
         }
+        day = _ended_day(image, now)
         values = of_image(image) | owner
-        statement = self._database.insert(IMAGES).values(values)
+        statement = self._database.insert(IMAGES).values(**values, ended_day=day)
         changes = {name: value for name, value in values.items() if name not in ("batch_id", "ordinal")}
+        # An end without an asset has no time of its own: the day on which it was first heard of counts.
+        keeps = day is not None and asset is None
+        changes["ended_day"] = func.coalesce(IMAGES.c.ended_day, day) if keeps else day
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["batch_id", "ordinal"], set_=changes)
         )
@@ -150,3 +161,18 @@ class SqlGallery:
         }
         # Also where its slug is another character's: then the batch is seen, the character is not.
         await connection.execute(self._database.insert(CHARACTERS).values(values).on_conflict_do_nothing())
+
+
+def _started(batch: RowMapping, image: ImageState) -> float | None:
+    """When the batch's first image was begun: an image is stored soon after its GPU time has passed."""
+    known: float | None = batch["started_at"]
+    if image.picture is None:
+        return known
+    begun = image.picture.created_at.timestamp() - image.picture.gpu_ms / 1000
+    return begun if known is None else min(known, begun)
+
+
+def _ended_day(image: ImageState, now: float) -> int | None:
+    if image.status not in ENDED:
+        return None
+    return int((image.asset.created_at.timestamp() if image.asset else now) // DAY)

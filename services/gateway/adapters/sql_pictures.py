@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from chassis.database import Database
 from services.gateway.adapters.rows import to_image
 from services.gateway.adapters.tables import IMAGES
-from services.gateway.domain.images import ImageState, Status
+from services.gateway.domain.images import GONE, ImageState
 
 
 class SqlPictures:
@@ -21,7 +21,7 @@ class SqlPictures:
             (IMAGES.c.username == username)
             & (IMAGES.c.character_id == character_id)
             & IMAGES.c.public_id.is_not(None)
-            & (IMAGES.c.status != Status.DELETED)
+            & IMAGES.c.status.not_in(GONE)
         )
         newest = select(IMAGES).where(shown).order_by(IMAGES.c.stored_at.desc(), IMAGES.c.idx.desc())
         async with self._database.read() as connection:

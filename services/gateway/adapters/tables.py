@@ -62,7 +62,17 @@ BATCHES = Table(
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     Column("last_event_at", Float),
+    Column("padding", Integer, nullable=False, server_default="0"),
+    Column("started_at", Float),
+    # The word for a batch that is over; what a list is asked by.
+    Column("outcome", String(20)),
     Index("batches_by_owner", "username", "created_at", "batch_id"),
+    Index(
+        "batches_open",
+        "username",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
 )
 
 IMAGES = Table(
@@ -81,8 +91,16 @@ IMAGES = Table(
     Column("character_id", String(256)),
     Column("public_id", String(255)),
     Column("stored_at", Float),
+    # What its owner said of it; no event touches these two.
+    Column("favourite", Boolean, nullable=False, server_default=text("false")),
+    Column("delete_requested_at", Float),
+    # What usage is counted by: GPU milliseconds of what is stored, and the day of its end since 1970 (UTC).
+    Column("gpu_ms", BigInteger),
+    Column("ended_day", Integer),
     Index("images_by_asset", "public_id"),
     Index("images_by_character", "username", "character_id", "stored_at"),
+    Index("images_by_number", "username", "character_id", "idx"),
+    Index("images_by_day", "username", "ended_day"),
 )
 
 #: Public ids of assets that are gone, also of those not heard of yet.
@@ -114,4 +132,42 @@ CHANGES = Table(
     Index("changes_by_batch", "batch_id", "id"),
     # Without it SQLite gives out again the ids of rows that were dropped, and a reader would skip them.
     sqlite_autoincrement=True,
+)
+
+#: First answers of calls that make something, by the caller's own key.
+KEYS = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("username", String(128), primary_key=True),
+    Column("call", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    # Names what the call makes, so that whoever goes on after a crash makes the same thing.
+    Column("thing", String(32), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", Text),
+    Index("idempotency_keys_by_age", "created_at"),
+)
+
+COLLECTIONS = Table(
+    "collections",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("username", String(128), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("collections_by_name", "username", "name", unique=True),
+)
+
+COLLECTED = Table(
+    "collected",
+    METADATA,
+    Column("collection_id", String(40), primary_key=True),
+    Column("batch_id", String(64), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("added_at", Float, nullable=False),
+    Index("collected_by_image", "batch_id", "ordinal"),
 )

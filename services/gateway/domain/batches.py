@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from contracts.commands import GenerateBatch
 from contracts.events import BatchFinished, BatchRejected, ImageResult
-from services.gateway.domain.images import ENDED, RETRYABLE, ImageState, Status
+from services.gateway.domain.images import BLANK, ENDED, MADE, RETRYABLE, ImageState, Status
 
 
 class BatchStatus(StrEnum):
@@ -29,6 +29,10 @@ class Batch:
     folder: str | None = None
     first: int | None = None
     next_index: int | None = None
+    #: Digits that the images' names are padded to; kept by the reservation.
+    padding: int = 0
+    #: When its first image was begun, as far as its stored images tell.
+    started_at: float | None = None
     #: Never of a batch that was reserved: who has numbers was not refused, whatever a late message says.
     rejected: BatchRejected | None = None
     cancel_requested_at: float | None = None
@@ -68,7 +72,7 @@ def _canonical(request: GenerateBatch) -> str:
 
 
 def _finished(ended: Mapping[Status, int], quantity: int) -> BatchStatus:
-    made = ended[Status.SUCCEEDED] + ended[Status.DELETED]
+    made = sum(ended[status] for status in MADE)
     if made == quantity:
         return BatchStatus.SUCCEEDED
     # Who cancels a batch expects to read so, whatever was done before.
@@ -77,16 +81,32 @@ def _finished(ended: Mapping[Status, int], quantity: int) -> BatchStatus:
     return BatchStatus.PARTIALLY_SUCCEEDED if made else BatchStatus.FAILED
 
 
+def refused(batch_id: str, username: str) -> BatchFinished:
+    """What is said of a batch that got no numbers: it has ended, without images."""
+    return BatchFinished(
+        batch_id=batch_id,
+        round=1,
+        username=username,
+        status=BatchStatus.FAILED.value,
+        succeeded=0,
+        placeholders=0,
+        failed=0,
+        canceled=0,
+        results=(),
+    )
+
+
 def finished(batch: Batch, images: Sequence[ImageState]) -> BatchFinished:
-    """What is said when every image has ended; the same for the same images."""
+    """What is said when every image has ended; the same for the same images. Where a placeholder is heard of
+    before the failure behind it, the end is said twice: the counts agree, the second has the reason too."""
     counts = count(images)
     return BatchFinished(
         batch_id=batch.request.batch_id,
         round=max(image.round for image in images),
         username=batch.request.username,
         status=batch_status(batch, counts).value,  # type: ignore[arg-type]
-        succeeded=counts.get(Status.SUCCEEDED, 0) + counts.get(Status.DELETED, 0),
-        placeholders=counts.get(Status.PLACEHOLDER, 0),
+        succeeded=sum(counts.get(status, 0) for status in MADE),
+        placeholders=sum(counts.get(status, 0) for status in BLANK),
         failed=counts.get(Status.FAILED, 0),
         canceled=counts.get(Status.CANCELED, 0),
         results=tuple(_result(image) for image in sorted(images, key=lambda image: image.ordinal)),
@@ -103,7 +123,7 @@ def _result(image: ImageState) -> ImageResult:
     return ImageResult(
         ordinal=image.ordinal,
         index=image.index,
-        status=image.status.value,  # type: ignore[arg-type]
+        status=image.status.word,  # type: ignore[arg-type]
         public_id=asset.public_id if asset else None,
         url=asset.url if asset else None,
         md5=asset.md5 if asset else None,
@@ -119,7 +139,10 @@ def to_retry(images: Sequence[ImageState], ordinals: Collection[int] | None) -> 
     chosen = [
         image
         for image in images
-        if image.status in RETRYABLE and (ordinals is None or image.ordinal in ordinals)
+        if image.status in RETRYABLE
+        # What is being deleted is as good as deleted.
+        and not image.delete_requested
+        and (ordinals is None or image.ordinal in ordinals)
     ]
     following = max((image.round for image in images), default=0) + 1
     return following, tuple(sorted(image.ordinal for image in chosen))

@@ -23,10 +23,23 @@ class Status(StrEnum):
     FAILED = "failed"
     CANCELED = "canceled"
     DELETED = "deleted"
+    #: A placeholder that was deleted: people see a deleted image, but it never was one that was made.
+    DISCARDED = "discarded"
+
+    @property
+    def word(self) -> str:
+        """As people see it."""
+        return Status.DELETED.value if self in GONE else self.value
 
 
+#: What lay in storage once, and does no more.
+GONE = (Status.DELETED, Status.DISCARDED)
 #: An image with one of these has ended, until a retry.
-ENDED = (Status.SUCCEEDED, Status.PLACEHOLDER, Status.FAILED, Status.CANCELED, Status.DELETED)
+ENDED = (Status.SUCCEEDED, Status.PLACEHOLDER, Status.FAILED, Status.CANCELED, *GONE)
+#: A real image came to be, whatever became of it later.
+MADE = (Status.SUCCEEDED, Status.DELETED)
+#: Only a placeholder came to be.
+BLANK = (Status.PLACEHOLDER, Status.DISCARDED)
 #: What a retry may render again.
 RETRYABLE = (Status.PLACEHOLDER, Status.FAILED, Status.CANCELED)
 
@@ -46,6 +59,9 @@ class ImageState:
     failure: ImageFailed | None = None
     #: Whether `ImageDeleted` was heard of the asset that this image shows.
     deleted: bool = False
+    #: What its owner said of it; no event touches that.
+    favourite: bool = False
+    delete_requested: bool = False
 
     @property
     def asset(self) -> ImageStored | None:
@@ -55,7 +71,7 @@ class ImageState:
     @property
     def status(self) -> Status:
         if self.asset and self.deleted:
-            return Status.DELETED
+            return Status.DELETED if self.picture else Status.DISCARDED
         if self.picture:
             return Status.SUCCEEDED
         if self.placeholder and self.placeholder.round == self.round:
@@ -63,6 +79,10 @@ class ImageState:
         if self.failure and self.failure.round == self.round:
             return _failed(self.failure)
         return Status.QUEUED
+
+    @property
+    def lies_in_storage(self) -> bool:
+        return self.asset is not None and not self.deleted
 
     @property
     def error(self) -> ImageFailed | None:

@@ -172,7 +172,7 @@ async def test_a_refused_batch_ends_with_the_reason(database: Database) -> None:
         known = await studio.batches.find("b1", "Areg")
     assert known is not None
     assert known[0].rejected == rejected()
-    assert studio.ends == []
+    assert [(end.status, end.results) for end in studio.ends] == [("failed", ())]
 
 
 async def test_every_event_twice_and_at_once_is_the_same_batch(database: Database) -> None:

@@ -22,7 +22,7 @@ from services.gateway.adapters.batch_rows import enqueue
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.sql_registry import SqlRegistry
-from services.gateway.adapters.tables import IMAGES
+from services.gateway.adapters.tables import BATCHES, IMAGES
 from services.gateway.domain.images import Status
 from services.gateway.ports import Character as Registered
 from tests.services.gateway.databases import changes, commands, emptied, rows
@@ -123,6 +123,31 @@ async def test_a_batch_whose_images_all_ended_before_its_reservation_ends_with_i
     (again,) = ends(await tell(gallery, reserved()))
     assert end == again
     assert (await read(database)).finished
+
+
+async def test_a_refused_batch_of_somebody_has_an_end_too(database: Database, gallery: SqlGallery) -> None:
+    assert ends(await tell(gallery, rejected("unasked"))) == []
+    await SqlBatches(database).accept(request())
+    (end,) = ends(await tell(gallery, rejected()))
+    assert (end.status, end.username, end.results) == ("failed", "Areg", ())
+    assert ends(await tell(gallery, rejected())) == [end]
+
+
+async def test_a_placeholder_heard_before_its_reason_changes_no_count_of_the_end(gallery: SqlGallery) -> None:
+    first, again = ends(
+        await tell(gallery, reserved(), stored(0), stored(1, placeholder=True), failed(1, follows=True))
+    )
+    assert first.id() == again.id()
+    assert first.model_dump(exclude={"results"}) == again.model_dump(exclude={"results"})
+    assert (first.results[1].code, again.results[1].code) == (None, "gpu_failed")
+
+
+async def test_a_deleted_placeholder_is_none_of_the_images_that_were_made(
+    database: Database, gallery: SqlGallery
+) -> None:
+    end = ends(await tell(gallery, *WHOLE, deleted(FIRST + 1)))[-1]
+    assert (end.status, end.succeeded, end.placeholders) == ("partially_succeeded", 1, 1)
+    assert [row.outcome for row in await rows(database, BATCHES)] == ["partially_succeeded"]
 
 
 async def test_every_event_wakes_whoever_waits_for_its_batch(gallery: SqlGallery) -> None:

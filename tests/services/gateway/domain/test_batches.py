@@ -13,13 +13,14 @@ from services.gateway.domain.batches import (
     count,
     finished,
     is_complete,
+    refused,
     same_request,
     to_retry,
 )
 from services.gateway.domain.images import ImageState, Status
 from tests.services.gateway.events import FIRST, failed, rejected, request, stored
 
-Q, R, S, P, F, C, D = Status
+Q, R, S, P, F, C, D, X = Status
 ASKED = Batch(request(quantity=3), 0.0)
 NUMBERED = replace(ASKED, first=FIRST)
 CANCELED = replace(NUMBERED, cancel_requested_at=1.0)
@@ -44,6 +45,8 @@ def image(
         (NUMBERED, {S: 3}, "succeeded"),
         (NUMBERED, {S: 2, D: 1}, "succeeded"),
         (NUMBERED, {S: 2, P: 1}, "partially_succeeded"),
+        (NUMBERED, {S: 2, X: 1}, "partially_succeeded"),
+        (NUMBERED, {X: 3}, "failed"),
         (NUMBERED, {S: 1, F: 2}, "partially_succeeded"),
         (NUMBERED, {P: 3}, "failed"),
         (NUMBERED, {F: 3}, "failed"),
@@ -103,6 +106,23 @@ ENDS = [
     image(4, stored(4), deleted=True),
     image(5),
 ]
+
+
+def test_a_deleted_placeholder_stays_a_placeholder_in_the_counts() -> None:
+    known = [image(0, stored(0), deleted=True), image(1, stored(1, placeholder=True), deleted=True)]
+    end = finished(Batch(request(), 0.0, first=FIRST), known)
+    assert (end.status, end.succeeded, end.placeholders) == ("partially_succeeded", 1, 1)
+    assert [result.status for result in end.results] == ["deleted", "deleted"]
+
+
+def test_the_end_of_a_refused_batch_has_no_images() -> None:
+    end = refused("b1", "Areg")
+    assert (end.status, end.round, end.results, end.failed) == ("failed", 1, (), 0)
+
+
+def test_a_retry_takes_nothing_that_is_being_deleted() -> None:
+    going = replace(image(0, stored(0, placeholder=True)), delete_requested=True)
+    assert to_retry([going], None) == (2, ())
 
 
 def test_a_retry_takes_what_failed_was_cancelled_or_is_a_placeholder() -> None:
