@@ -6,6 +6,7 @@ from time import monotonic
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 #: What a published key may sign with; anything else in the set is no key of ours.
 ALGORITHMS = ("RS256", "ES256")
@@ -15,6 +16,8 @@ FRESH, REST = 300.0, 10.0
 #: Seconds that the last set stays good while its issuer can't be reached.
 KEPT = 24 * 3600.0
 TIMEOUT = 5.0
+#: Bits of an RSA key below which its signatures can be forged (RFC 7518, section 3.3).
+STRONG = 2048
 
 
 class KeysUnreachable(Exception):
@@ -36,7 +39,10 @@ class PublishedKeys:
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
         """The one key of this id and algorithm, of any id where the token names none. Raises KeysUnreachable
         where that can't be said."""
-        if self._match(kid, algorithm) is None or self._older(self._fetched, FRESH):
+        known = self._match(kid, algorithm) is not None
+        # Who has his key leaves a fetch that is under way to whoever began it: an issuer that hangs would
+        # otherwise make everybody wait.
+        if not known or (self._older(self._fetched, FRESH) and not self._turn.locked()):
             async with self._turn:
                 if self._older(self._tried, REST):
                     await self._fetch()
@@ -75,7 +81,11 @@ class PublishedKeys:
             # Whatever is wrong with the answer: it is not a set of keys.
             self._trouble = f"{type(why).__name__}: {why}"
         else:
-            signing = (key for key in published if key.public_key_use in (None, "sig"))
-            self._keys = tuple(key for key in signing if key.algorithm_name in ALGORITHMS)
+            self._keys = tuple(key for key in published if _is_ours(key))
             self._fetched, self._trouble = self._clock(), None
         self._tried = self._clock()
+
+
+def _is_ours(key: jwt.PyJWK) -> bool:
+    strong = not isinstance(key.key, RSAPublicKey) or key.key.key_size >= STRONG
+    return strong and key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS

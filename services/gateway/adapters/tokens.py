@@ -1,14 +1,13 @@
 """Who is calling: JWTs with pinned algorithms, signed with a secret or with published keys."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 import structlog
 
-from contracts import names
 from services.gateway.adapters.published_keys import ALGORITHMS, KeysUnreachable, PublishedKeys
+from services.gateway.domain.callers import Caller, Unreadable, moment, scopes_of
 from services.gateway.settings import TokenSettings
 
 log = structlog.get_logger("gateway")
@@ -37,25 +36,8 @@ class Anonymous(Unauthorized):
     presented = False
 
 
-class Forbidden(Exception):
-    """The token is good, but its bearer may not do this; the text says why."""
-
-    def __init__(self, why: str, scope: str | None = None) -> None:
-        super().__init__(why)
-        #: What the token would have to allow.
-        self.scope = scope
-
-
 class Uncheckable(Exception):
     """No token can be checked now; not the caller's fault."""
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Whoever called: the owner of what he makes, and what else he may do."""
-
-    username: str
-    scopes: frozenset[str]
 
 
 class Tokens:
@@ -67,12 +49,15 @@ class Tokens:
         url = settings.jwt_jwks_url
         self._keys = keys or (PublishedKeys(url) if url else None)
 
-    async def caller(self, token: str) -> Caller:
-        """Raises Unauthorized, Uncheckable, and Forbidden where the user's name can't be a folder."""
+    async def caller(self, token: str, behalf: str | None = None) -> Caller:
+        """`behalf`: the user that the bearer acts for, if he said so. Raises Unauthorized, Uncheckable, and
+        Forbidden where he may not, or where the user's name can't be a folder."""
         try:
-            claims = await self._claims(token)
+            return _named(await self._claims(token)).acting_for(behalf)
         except jwt.MissingRequiredClaimError as why:
             raise Unauthorized(f"the token lacks the claim {why.claim!r}") from None
+        except Unreadable as why:
+            raise Unauthorized(str(why)) from None
         except (jwt.PyJWTError, ValueError, OverflowError) as why:
             # The last two: times that are no numbers of seconds.
             told = next((text for kind, text in _REASONS if isinstance(why, kind)), None)
@@ -82,7 +67,6 @@ class Tokens:
             raise Uncheckable(
                 "the keys that tokens are checked with can't be fetched; try again in a moment"
             ) from None
-        return self._named(claims)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
@@ -110,13 +94,13 @@ class Tokens:
             options=options,
         )
 
-    def _named(self, claims: dict[str, Any]) -> Caller:
-        username = claims.get("username") or claims.get("sub")
-        if not isinstance(username, str):
-            raise Unauthorized("the token names nobody; it needs the claim 'username' or 'sub'")
-        try:
-            names.check_username(username)
-        except names.Unnameable as why:
-            raise Forbidden(f"this user can't own a folder: {why}") from None
-        scope = claims.get("scope")
-        return Caller(username, frozenset(scope.split()) if isinstance(scope, str) else frozenset())
+
+def _named(claims: dict[str, Any]) -> Caller:
+    """Raises Unauthorized and Unreadable."""
+    username = claims.get("username") or claims.get("sub")
+    if not isinstance(username, str):
+        raise Unauthorized("the token names nobody; it needs the claim 'username' or 'sub'")
+    # The library also reads times that are written as words; whoever signs those means something else.
+    until, *_ = [moment(claims, name) for name in ("exp", "nbf", "iat")]
+    assert until is not None  # no token without it gets here
+    return Caller(username, scopes_of(claims.get("scope")), until + LEEWAY)

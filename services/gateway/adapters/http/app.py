@@ -21,7 +21,7 @@ _TAGS = [
     {"name": "characters", "description": "Who can be pictured."},
     {"name": "batches", "description": "What was asked for, and what came of it."},
 ]
-_ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router, events.router)
+ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router, events.router)
 
 
 def build(desk: Desk, readiness: Readiness) -> ASGIApp:
@@ -41,7 +41,7 @@ def build(desk: Desk, readiness: Readiness) -> ASGIApp:
     events.install(app)
     app.add_exception_handler(405, _not_this_method)
     app.router.routes.extend([*status_routes(readiness), *docs_routes()])
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     return Envelope(app)
 
@@ -58,6 +58,6 @@ async def _not_this_method(request: Request, error: Exception) -> Response:
 
 
 def _methods(path: str) -> list[str]:
-    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     known = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
     return sorted(known | ({"HEAD"} if "GET" in known else set()))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 
 from services.gateway.adapters.http import cursors, examples, views
 from services.gateway.adapters.http.codes import ANY_BODY, ANY_ORDER, CODES, answers
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded, needs
 from services.gateway.adapters.http.orders import (
     batch_id_of,
     found,
@@ -49,6 +49,7 @@ _ORDERED: dict[int | str, dict[str, Any]] = {
     "/characters/{character_id}/batches",
     status_code=202,
     operation_id="askForBatch",
+    dependencies=[needs("batches:write")],
     summary="Ask for a batch",
     responses={**_ORDERED, **answers(*ANY_ORDER)},
 )
@@ -71,6 +72,7 @@ async def ask(
     "/batches/{client_id}",
     status_code=202,
     operation_id="putBatch",
+    dependencies=[needs("batches:write")],
     summary="Ask for a batch under an id of one's own",
     responses={**_ORDERED, **answers(*ANY_ORDER, "batch_id_reuse")},
 )
@@ -93,6 +95,7 @@ async def put(
 @router.get(
     "/batches",
     operation_id="listBatches",
+    dependencies=[needs("batches:read")],
     summary="List batches",
     responses={
         200: examples.answer("One page", "batches", "Link"),
@@ -121,6 +124,7 @@ async def listed(
 @router.get(
     "/batches/{batch_id}",
     operation_id="getBatch",
+    dependencies=[needs("batches:read")],
     summary="Look at a batch",
     responses={200: examples.answer("The batch", "batch"), **answers("not_found")},
 )
@@ -132,6 +136,7 @@ async def look(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShape:
 @router.post(
     "/batches/{batch_id}/cancel",
     operation_id="cancelBatch",
+    dependencies=[needs("batches:write")],
     summary="Cancel a batch",
     responses={200: examples.answer("As it is now", "batch"), **answers("not_found")},
 )
@@ -148,6 +153,7 @@ async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShap
     "/batches/{batch_id}/retry",
     status_code=202,
     operation_id="retryBatch",
+    dependencies=[needs("batches:write")],
     summary="Render again what was not made",
     responses={
         202: examples.answer("Under way again", "batch", "Location", "Retry-After"),

@@ -8,11 +8,10 @@ from contracts import names
 from contracts.commands import OpenFolder
 from services.gateway.adapters.http import cursors, examples, views
 from services.gateway.adapters.http.codes import ANY_BODY, answers
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
 from services.gateway.adapters.http.orders import character_id_of, known_character
 from services.gateway.adapters.http.problems import FieldError, Problem
 from services.gateway.adapters.http.shapes import CharacterPage, CharacterShape, NewCharacter
-from services.gateway.adapters.tokens import Forbidden
 from services.gateway.ports import Character, SlugTaken
 
 router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Guarded)
@@ -22,6 +21,7 @@ router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Gua
     "",
     status_code=201,
     operation_id="registerCharacter",
+    dependencies=[needs("characters:write")],
     summary="Register a character",
     responses={
         201: examples.answer("Registered", "character", "Location"),
@@ -30,10 +30,8 @@ router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Gua
 )
 async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response: Response) -> CharacterShape:
     """Registers a character of the caller's own, or a premade one, and opens its folder."""
-    if asked.premade and "premade" not in caller.scopes:
-        raise Forbidden(
-            "a premade character is for everybody; the token needs the scope 'premade'", "premade"
-        )
+    if asked.premade:
+        caller.checked("premade")
     character, opening = _new(asked, caller.username)
     try:
         await desk.registry.register(character, [opening])
@@ -48,6 +46,7 @@ async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response
 @router.get(
     "",
     operation_id="listCharacters",
+    dependencies=[needs("characters:read")],
     summary="List characters",
     responses={
         200: examples.answer("One page", "characters", "Link"),
@@ -75,6 +74,7 @@ async def listed(
 @router.get(
     "/{character_id}",
     operation_id="getCharacter",
+    dependencies=[needs("characters:read")],
     summary="Look at a character",
     responses={200: examples.answer("The character", "character"), **answers("not_found")},
 )

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request, Response, Security
+from fastapi.params import Security as Needed
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -12,7 +13,8 @@ from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.streams import Streams
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.stage import LiveStage
-from services.gateway.adapters.tokens import Anonymous, Caller, Tokens
+from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
+from services.gateway.domain.callers import SCOPES, Caller, Forbidden
 from services.gateway.ports import Batches, Changes, Pictures, Registry
 
 
@@ -40,14 +42,27 @@ _BEARER = HTTPBearer(
 )
 
 
+#: Names the user that a service acts for.
+BEHALF = "X-On-Behalf-Of"
+
+
 class Guarded(APIRoute):
-    """A route that looks at the caller before anybody reads what he sent."""
+    """A route that looks at the caller before anybody reads what he sent. What his token has to allow is
+    declared with `needs` among its dependencies; where nothing is, only a user's own token opens it."""
+
+    @property
+    def scope(self) -> str | None:
+        return next((need.scopes[0] for need in self.dependencies if isinstance(need, Needed)), None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            request.state.caller = await _who(request)
+            request.state.caller = caller = await _who(request)
+            if self.scope is not None:
+                caller.checked(self.scope)
+            elif caller.narrowed:
+                raise Forbidden("no scope opens this call; it is for users' own tokens")
             if self.body_field is not None:
                 _must_be_json(request)
             return await handle(request)
@@ -55,11 +70,28 @@ class Guarded(APIRoute):
         return guarded
 
 
+def needs(scope: str) -> Any:
+    """The scope that a route asks for, for its `dependencies`: one of `callers.SCOPES`."""
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is no scope; they are {', '.join(SCOPES)}")
+    return Security(the_caller, scopes=[scope])
+
+
 async def _who(request: Request) -> Caller:
     credentials = await _BEARER(request)
     if credentials is None:
         raise Anonymous("send a token: Authorization: Bearer …")
-    return await (await the_desk(request)).tokens.caller(credentials.credentials)
+    behalf = _only(request, BEHALF)
+    _only(request, "Authorization")
+    return await (await the_desk(request)).tokens.caller(credentials.credentials, behalf)
+
+
+def _only(request: Request, name: str) -> str | None:
+    """A header whose second copy could be read by somebody on the way, and the first by us."""
+    said = request.headers.getlist(name)
+    if len(said) > 1:
+        raise Unauthorized(f"the header {name} is there twice; send it once")
+    return said[0] if said else None
 
 
 def _must_be_json(request: Request) -> None:

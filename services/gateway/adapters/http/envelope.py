@@ -25,11 +25,11 @@ class Envelope:
     """Around everything, so that the answer to a bug carries all of it too."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.inside = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.inside(scope, receive, send)
             return
         request_id = f"req_{uuid4().hex}"
 
@@ -45,7 +45,7 @@ class Envelope:
         head = scope["method"] == "HEAD"
         told = {"darkroom.request_id": request_id, "darkroom.head": head}
         inner = {**scope, "method": "GET" if head else scope["method"], **told}
-        await self._app(inner, _limited(Headers(scope=scope), receive), marked)
+        await self.inside(inner, _limited(Headers(scope=scope), receive), marked)
 
 
 def _limited(headers: Headers, receive: Receive) -> Receive:

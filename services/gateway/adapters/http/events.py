@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.gateway.adapters.http import event_examples
 from services.gateway.adapters.http.batches import BatchId
 from services.gateway.adapters.http.codes import answers
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
 from services.gateway.adapters.http.event_stream import EventStream
 from services.gateway.adapters.http.orders import named
 from services.gateway.domain.changes import Position
@@ -50,6 +50,7 @@ async def _the_stream(
 @router.get(
     "/batches/{batch_id}/events",
     operation_id="streamBatchEvents",
+    dependencies=[needs("batches:read")],
     summary="Follow a batch",
     response_class=EventSourceResponse,
     responses={

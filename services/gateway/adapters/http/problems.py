@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 
 from messaging.errors import Outage, TemporaryError
 from services.gateway.adapters.http.codes import CODES, title_of
-from services.gateway.adapters.tokens import Forbidden, Unauthorized, Uncheckable
+from services.gateway.adapters.tokens import Unauthorized, Uncheckable
+from services.gateway.domain.callers import Forbidden
 
 log = structlog.get_logger("gateway")
 

@@ -1,6 +1,7 @@
 """Every route of the OpenAPI document, walked by every kind of caller."""
 
 import base64
+import hmac
 import json
 import time
 from typing import Any
@@ -8,19 +9,42 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from starlette.routing import Route
 
-from contracts.events import IndicesReserved
-from tests.services.gateway.http import peer
+from chassis.web import Readiness
+from services.gateway.adapters.http.app import ROUTERS, build
+from services.gateway.adapters.http.desk import Guarded
+from services.gateway.adapters.http.envelope import Envelope
 from tests.services.gateway.http.door import SECRET, Door, bearer, token
+from tests.services.gateway.http.routes import IN_ORDER, ROUTES, call, documented, things_of_areg
 
 OTHER_SECRET = "another secret, as long as it has to be"
 AREG = {"username": "Areg", "exp": 4_000_000_000}
+#: What is there for everybody, by the first part of its path.
+OPEN = {"openapi.json", "health", "ready", "metrics", "docs"}
 
 
-def unsigned(**header: str) -> str:
-    parts = [{"typ": "JWT", **header}, AREG]
-    said = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
-    return ".".join([*said, ""])
+def header(algorithm: str) -> bytes:
+    return json.dumps({"typ": "JWT", "alg": algorithm}).encode()
+
+
+def compact(*parts: bytes, signature: str = "") -> str:
+    said = [base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts]
+    return ".".join([*said, signature])
+
+
+def unsigned(**head: Any) -> str:
+    return compact(json.dumps({"typ": "JWT", **head}).encode(), json.dumps(AREG).encode())
+
+
+def signed(claims: Any, head: dict[str, Any] | None = None) -> str:
+    """With the right secret, whatever the claims are."""
+    said = compact(
+        json.dumps({"typ": "JWT", "alg": "HS256", **(head or {})}).encode(),
+        json.dumps(claims).encode(),
+    ).removesuffix(".")
+    sealed = hmac.digest(SECRET.encode(), said.encode(), "sha256")
+    return f"{said}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
 
 def with_algorithm(algorithm: str) -> str:
@@ -44,6 +68,27 @@ def strangers() -> dict[str, tuple[dict[str, str], int]]:
         "HS512": (bearer(with_algorithm("HS512")), 401),
         "no exp": (bearer(token(exp=None)), 401),
         "exp is no number": (bearer(token(exp="tomorrow")), 401),
+        "exp is a number in words": (bearer(token(exp="4000000000")), 401),
+        "exp is true": (bearer(signed({**AREG, "exp": True})), 401),
+        "exp is before all time": (bearer(token(exp=-1)), 401),
+        "exp is beyond all time": (bearer(signed({**AREG, "exp": 10**400})), 401),
+        "exp is infinite": (bearer(signed({**AREG, "exp": float("inf")})), 401),
+        "exp is not a number": (bearer(signed({**AREG, "exp": float("nan")})), 401),
+        "nbf is a number in words": (bearer(token(nbf="0")), 401),
+        "iat is a list": (bearer(token(iat=[0])), 401),
+        "scope is a number": (bearer(token(scope=7)), 401),
+        "claims are a list": (bearer(signed([AREG])), 401),
+        "claims are nested without end": (bearer(compact(header("HS256"), b"[" * 5000)), 401),
+        "header is nested without end": (bearer(compact(b"[" * 5000, b"{}")), 401),
+        "brings its own key": (bearer(unsigned(alg="HS256", jwk={"kty": "oct", "k": "eA"})), 401),
+        "says where its key is": (bearer(unsigned(alg="HS256", jku="http://127.0.0.1:1/", kid="x")), 401),
+        "says where its chain is": (bearer(unsigned(alg="RS256", x5u="http://127.0.0.1:1/")), 401),
+        "asks for what nobody knows": (bearer(signed(AREG, {"crit": ["exp2"], "exp2": 1})), 401),
+        "has its claims elsewhere": (bearer(signed(AREG, {"b64": False, "crit": ["b64"]})), 401),
+        "key id is a path": (bearer(unsigned(alg="HS256", kid="../../dev/null")), 401),
+        "key id is a list": (bearer(unsigned(alg="HS256", kid=["x"])), 401),
+        "algorithm is a list": (bearer(unsigned(alg=["HS256"])), 401),
+        "algorithm said twice": (bearer(compact(b'{"alg":"HS256","alg":"none"}', b"{}")), 401),
         "not yet valid": (bearer(token(nbf=now + 300)), 401),
         "issued tomorrow": (bearer(token(iat=now + 86400)), 401),
         "names nobody": (bearer(token(None)), 401),
@@ -57,83 +102,39 @@ def strangers() -> dict[str, tuple[dict[str, str], int]]:
     }
 
 
-#: Of each call that names something: what its owner, somebody else, and somebody else of a premade
-#: character's thing are answered.
-OWNED: dict[str, tuple[int, int, int]] = {
-    "generateImages": (202, 404, 202),
-    "listCharacterImages": (200, 404, 200),
-    "getCharacter": (200, 404, 200),
-    "askForBatch": (202, 404, 202),
-    "putBatch": (202, 404, 202),
-    "getBatch": (200, 404, 404),
-    "streamBatchEvents": (200, 404, 404),
-    "cancelBatch": (200, 404, 404),
-    "retryBatch": (202, 404, 404),
-}
-#: Calls that name nothing of anybody: what everybody is answered.
-FREE = {"registerCharacter": 201, "listCharacters": 200, "listBatches": 200}
-
-
-async def operations(door: Door) -> dict[str, tuple[str, str]]:
-    async with httpx.AsyncClient(base_url=door.url) as http:
-        document = (await http.get("/openapi.json")).json()
-    return {
-        operation["operationId"]: (method.upper(), path)
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
-    }
-
-
-async def call(
-    http: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None, **headers: str
-) -> httpx.Response:
-    said = httpx.Headers({"Prefer": "respond-async", **headers}, encoding="latin-1")
-    return await http.request(method, path, json=body, headers=said)
-
-
-def filled(path: str, things: dict[str, str]) -> str:
-    return path.format(**things)
-
-
-def body_of(operation: str, things: dict[str, str], user: str) -> dict[str, Any] | None:
-    """A body that is right in itself."""
-    bodies: dict[str, dict[str, Any]] = {
-        "generateImages": {"characterId": things["character_id"], "prompt": "x"},
-        "registerCharacter": {"name": f"New of {user}"},
-        "askForBatch": {"prompt": "x"},
-        "putBatch": {"prompt": "x", "character_id": things["character_id"]},
-    }
-    return bodies.get(operation)
-
-
-async def things_of_areg(door: Door, premade: bool) -> dict[str, str]:
-    """A character of his, a premade one or his own, and a batch of it that can be retried."""
-    name = "Everybodys" if premade else "Opal Fever"
-    character_id = await door.character(name, premade=premade)
-
-    def one_fails(event: IndicesReserved) -> Any:
-        return [peer.stored(event, 0), peer.failed(event, 1)]
-
-    door.peer.script = one_fails
-    made = await door.batch(character_id)
-    await door.peer.bus.settled()
-    while (await door.seen(made["id"]))["completed_at"] is None:
-        await door.peer.reserved()
-    return {"character_id": character_id, "batch_id": made["id"], "client_id": f"own-{premade}"}
-
-
 async def test_every_route_is_walked(door: Door) -> None:
-    assert set(await operations(door)) == set(OWNED) | set(FREE)
+    known = await documented(door)
+    assert {name: operation["security"] for name, (_, _, operation) in known.items()} == {
+        name: [{"token": [each.scope]}] for name, each in ROUTES.items()
+    }
+    routes = [route for router in ROUTERS for route in router.routes]
+    assert all(isinstance(route, Guarded) for route in routes)
+    assert {route.operation_id for route in routes if isinstance(route, Guarded)} == set(ROUTES)
+
+
+async def test_what_needs_no_token_shows_nothing_of_anybody(door: Door) -> None:
+    app = build(door.service, Readiness({}))  # type: ignore[arg-type]  # never called
+    assert isinstance(app, Envelope)
+    routes = [route for route in app.inside.routes if isinstance(route, Route)]
+    assert {route.path.partition("/")[2].partition("/")[0] for route in routes} == OPEN
+    things = await things_of_areg(door, premade=False)
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        for route in routes:
+            answer = await http.get(route.path)
+            assert answer.status_code == 200, route.path
+            assert things["batch_id"] not in answer.text, route.path
+            assert things["character_id"] not in answer.text, route.path
 
 
 async def test_no_route_lets_a_stranger_in(door: Door) -> None:
     things = await things_of_areg(door, premade=False)
     async with httpx.AsyncClient(base_url=door.url) as http:
-        for operation, (method, path) in (await operations(door)).items():
+        for name, (method, path, _) in (await documented(door)).items():
+            make = ROUTES[name].body
             for stranger, (headers, status) in strangers().items():
-                body = body_of(operation, things, "nobody")
-                answer = await call(http, method, filled(path, things), body, **headers)
-                told = (operation, stranger, answer.text)
+                body = make(things, "nobody") if make else None
+                answer = await call(http, method, path.format(**things), body, **headers)
+                told = (name, stranger, answer.text)
                 assert answer.status_code == status, told
                 assert answer.json()["code"] == ("unauthorized" if status == 401 else "forbidden"), told
                 assert ("WWW-Authenticate" in answer.headers) == (status == 401), told
@@ -149,36 +150,38 @@ async def test_a_stranger_learns_nothing_of_what_he_sent(door: Door) -> None:
 
 @pytest.mark.parametrize("premade", [False, True], ids=["own", "premade"])
 async def test_every_route_knows_whose_things_are_whose(door: Door, premade: bool) -> None:
-    things = await things_of_areg(door, premade)
-    nare = 2 if premade else 1
-    for operation, (method, path) in (await operations(door)).items():
-        expected = OWNED.get(operation, (FREE.get(operation, 0),) * 3)
-        body = body_of(operation, things, "Nare")
-        hers = await call(door.by("Nare"), method, filled(path, things), body)
-        assert hers.status_code == expected[nare], (operation, hers.text)
-    # The stream ends while the batch has ended, and a batch can be retried while it is not being cancelled.
-    first = ["streamBatchEvents", "retryBatch"]
-    for operation in [*first, *(OWNED.keys() - first)]:
-        method, path = (await operations(door))[operation]
-        his = await call(door.areg, method, filled(path, things), body_of(operation, things, "Areg"))
-        assert his.status_code == OWNED[operation][0], (operation, his.text)
+    things, known = await things_of_areg(door, premade), await documented(door)
+    for user in ("Nare", "Areg"):
+        for name in IN_ORDER:
+            method, path, _ = known[name]
+            each = ROUTES[name]
+            body = each.body(things, user) if each.body else None
+            answer = await call(door.by(user), method, path.format(**things), body)
+            hers = each.premade if premade else each.other
+            assert answer.status_code == (hers if user == "Nare" else each.owner), (name, user, answer.text)
 
 
 async def test_what_is_somebody_elses_sounds_like_what_is_not_there(door: Door) -> None:
-    things = await things_of_areg(door, premade=False)
+    things, known = await things_of_areg(door, premade=False), await documented(door)
     nothing = dict.fromkeys(things, "bat_0")
-    known = await operations(door)
-    for operation in OWNED:
-        if operation == "putBatch":
+    for name, each in ROUTES.items():
+        if not each.hides:
             continue
-        method, path = known[operation]
+        method, path, _ = known[name]
         hidden, missing = [
-            await call(door.by("Nare"), method, filled(path, these), body_of(operation, these, "Nare"))
+            await call(
+                door.by("Nare"), method, path.format(**these), each.body(these, "Nare") if each.body else None
+            )
             for these in (things, nothing)
         ]
+        # A batch may be asked for under any id of one's own: there the character is what is not there.
+        assert hidden.status_code == missing.status_code == 404, name
         told = [answer.json() for answer in (hidden, missing)]
-        assert told[0]["detail"] == told[1]["detail"]
-        assert set(told[0]) == set(told[1])
+        for body in told:
+            del body["instance"], body["request_id"]
+        assert told[0] == told[1], name
+        kept = [set(answer.headers) for answer in (hidden, missing)]
+        assert kept[0] == kept[1], name
 
 
 @pytest.mark.parametrize(

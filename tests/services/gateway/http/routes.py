@@ -1,0 +1,100 @@
+"""Every call of the API with what it asks of its caller. A route that is not here fails the matrix."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from contracts.events import IndicesReserved
+from contracts.message import Message
+from tests.services.gateway.http import peer
+from tests.services.gateway.http.door import Door
+
+#: Names in paths -> ids of one user's things.
+Things = dict[str, str]
+#: A body that is right in itself, of these things and this user.
+Body = Callable[[Things, str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What its owner is answered, somebody else, and somebody else where the character is premade."""
+
+    scope: str
+    owner: int
+    other: int
+    premade: int
+    body: Body | None = None
+    #: Statuses with which others are hidden what is not theirs.
+    hides: bool = True
+
+
+def owned(scope: str, status: int, premade: int = 404, body: Body | None = None) -> Call:
+    """Names a thing of somebody's."""
+    return Call(scope, status, 404, premade, body)
+
+
+def free(scope: str, status: int, body: Body | None = None) -> Call:
+    """Names nothing of anybody's: everybody is answered the same."""
+    return Call(scope, status, status, status, body, hides=False)
+
+
+ROUTES: Mapping[str, Call] = {
+    "generateImages": owned(
+        "batches:write", 202, 202, lambda things, _: {"characterId": things["character_id"], "prompt": "x"}
+    ),
+    "listCharacterImages": owned("images:read", 200, 200),
+    "registerCharacter": free("characters:write", 201, lambda _, user: {"name": f"New of {user}"}),
+    "listCharacters": free("characters:read", 200),
+    "getCharacter": owned("characters:read", 200, 200),
+    "askForBatch": owned("batches:write", 202, 202, lambda _things, _user: {"prompt": "x"}),
+    "putBatch": owned(
+        "batches:write", 202, 202, lambda things, _: {"character_id": things["character_id"], "prompt": "x"}
+    ),
+    "listBatches": free("batches:read", 200),
+    "getBatch": owned("batches:read", 200),
+    "streamBatchEvents": owned("batches:read", 200),
+    "cancelBatch": owned("batches:write", 200),
+    "retryBatch": owned("batches:write", 202),
+}
+
+#: Calls that change what the others need: first the stream, which ends while its batch has ended, and the
+#: retry of what is not being cancelled; then whatever only looks; then these, in this order.
+FIRST = ("streamBatchEvents", "retryBatch")
+LAST = ("cancelBatch",)
+IN_ORDER = (*FIRST, *(name for name in ROUTES if name not in (*FIRST, *LAST)), *LAST)
+
+
+async def documented(door: Door) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Name -> method, path and what the OpenAPI document says of it."""
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        document = (await http.get("/openapi.json")).json()
+    return {
+        operation["operationId"]: (method.upper(), path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+async def call(
+    http: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None, **headers: str
+) -> httpx.Response:
+    said = httpx.Headers({"Prefer": "respond-async", **headers}, encoding="latin-1")
+    return await http.request(method, path, json=body, headers=said)
+
+
+async def things_of_areg(door: Door, premade: bool) -> Things:
+    """A character of his, a premade one or his own, and a batch of it that can be retried."""
+    name = "Everybodys" if premade else "Opal Fever"
+    character_id = await door.character(name, premade=premade)
+
+    def one_fails(event: IndicesReserved) -> list[Message]:
+        return [peer.stored(event, 0), peer.failed(event, 1)]
+
+    door.peer.script = one_fails
+    made = await door.batch(character_id)
+    await door.peer.bus.settled()
+    while (await door.seen(made["id"]))["completed_at"] is None:
+        await door.peer.reserved()
+    return {"character_id": character_id, "batch_id": made["id"], "client_id": f"own-{premade}"}
