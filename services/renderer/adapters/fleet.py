@@ -1,94 +1,69 @@
-"""The backends of this process: probed, rested when they fail, and measured."""
+"""The backends of this process, of whichever kind; some may come and go while it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 
 from contracts.transient import BackendStatus
-from services.renderer.adapters.comfyui.address import Address
-from services.renderer.adapters.comfyui.pod import Pod
+from services.renderer.adapters.member import Member
+from services.renderer.adapters.places import Backend, BadAddress, Place, Places
 from services.renderer.domain.dispatch import Offer
-from services.renderer.domain.troubles import Trouble
+from services.renderer.domain.troubles import Unreachable
 
 log = structlog.get_logger("renderer")
 
-#: Seconds between two probes of a healthy backend, and of one that failed once, twice, ... in a row.
-PROBE = 5.0
-RESTS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
-#: Weight of the newest duration in a backend's speed.
-NEWEST = 0.3
+#: Seconds between two looks at the list of backends.
+LOOK = 1.0
 
 
-class _Member:
-    def __init__(self, pod: Pod, depth: int) -> None:
-        self.pod = pod
-        self.depth = depth
-        self.healthy = False
-        self.reason: str | None = "not asked yet"
-        #: Failures since the last image.
-        self.strikes = 0
-        self.seconds: float | None = None
-        self.failing = asyncio.Event()
+class MixedFleet:
+    """`places` may change; `wake` is set when a backend is taken in or back."""
 
-    @property
-    def rest(self) -> float:
-        return RESTS[min(self.strikes, len(RESTS)) - 1] if self.strikes else PROBE
-
-
-class PodFleet:
-    """`wake` is set when a backend is taken back."""
-
-    def __init__(self, pods: Sequence[Pod], depth: int, wake: asyncio.Event) -> None:
-        self._members = {pod.name: _Member(pod, depth) for pod in pods}
+    def __init__(self, places: Places, first: Sequence[Place], wake: asyncio.Event) -> None:
+        self._places = places
         self._wake = wake
+        self._members = {place.name: Member(place, wake) for place in first}
+        #: Taken off the list: they end what they have, and get nothing new.
+        self._leaving: list[Member] = []
+        self._tasks: dict[Member, asyncio.Task[None]] = {}
 
     def offers(self) -> list[Offer]:
-        members = self._members.items()
-        return [Offer(name, each.depth, each.seconds) for name, each in members if each.healthy]
+        return [each.offer for each in self._members.values() if each.healthy]
 
     def known(self) -> list[str]:
-        return list(self._members)
+        return list(dict.fromkeys(each.name for each in self._all()))
 
-    def backend(self, name: str) -> Pod:
-        return self._members[name].pod
+    def backend(self, name: str) -> Backend:
+        found = self._find(name)
+        if found is None:
+            raise Unreachable(f"{name} was taken out of the fleet")
+        return found.backend
 
     def elsewhere(self, name: str) -> bool:
         return any(each.healthy for other, each in self._members.items() if other != name)
 
     def healthy(self, name: str) -> bool:
-        return self._members[name].healthy
+        found = self._find(name)
+        return found is not None and found.healthy
 
     def failed(self, name: str, reason: str) -> None:
-        member = self._members[name]
-        if member.healthy:
-            log.warning("backend rests", backend=name, reason=reason)
-            member.strikes += 1
-        member.healthy, member.reason = False, reason
-        member.failing.set()
+        for each in self._all():
+            if each.name == name:
+                each.failed(reason)
 
     def measured(self, name: str, gpu_ms: int) -> None:
-        member = self._members[name]
-        newest, before = gpu_ms / 1000, member.seconds
-        member.seconds = newest if before is None else NEWEST * newest + (1 - NEWEST) * before
-        member.strikes = 0
+        if name in self._members:
+            self._members[name].measured(gpu_ms)
 
     def statuses(self) -> tuple[BackendStatus, ...]:
-        return tuple(
-            BackendStatus(
-                name=name,
-                healthy=each.healthy,
-                reason=each.reason,
-                depth=each.depth,
-                busy=each.pod.load,
-                embeddings=tuple(sorted(each.pod.embeddings)),
-            )
-            for name, each in self._members.items()
-        )
+        return tuple(each.status for each in self._members.values())
 
     async def trouble(self) -> str | None:
         """Why nothing can be rendered now, None where something can."""
+        if not self._members:
+            return "the list of backends is empty"
         if any(each.healthy for each in self._members.values()):
             return None
         return "; ".join(f"{name}: {each.reason}" for name, each in self._members.items())
@@ -96,43 +71,73 @@ class PodFleet:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as loops:
             for member in self._members.values():
-                loops.create_task(member.pod.listen())
-                loops.create_task(self._watch(member))
+                self._tasks[member] = loops.create_task(member.run())
+            while True:
+                await asyncio.sleep(LOOK)
+                self._follow(loops)
+                await self._dismiss()
 
-    async def _watch(self, member: _Member) -> None:
-        """Probes for ever. A backend that fails between two probes gets its rest first."""
-        while True:
-            member.failing.clear()
-            await self._probe(member)
-            if member.healthy:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PROBE):
-                        await member.failing.wait()
-            if not member.healthy:
-                await asyncio.sleep(member.rest)
+    async def close(self) -> None:
+        await asyncio.gather(*(each.backend.close() for each in self._all()))
 
-    async def _probe(self, member: _Member) -> None:
+    def _all(self) -> Iterator[Member]:
+        yield from self._members.values()
+        yield from self._leaving
+
+    def _find(self, name: str) -> Member | None:
+        return next((each for each in self._all() if each.name == name), None)
+
+    def _follow(self, loops: asyncio.TaskGroup) -> None:
+        """Takes over what the list says now. A list that can't be read changes nothing."""
         try:
-            await member.pod.probe()
-        except Trouble as why:
-            if member.healthy:
-                log.warning("backend rests", backend=member.pod.name, reason=why.detail)
-            member.healthy, member.reason = False, why.detail
-            member.strikes += 1
+            wanted = self._places.changed()
+        except BadAddress as why:
+            log.warning("list of backends not taken over", reason=str(why))
             return
-        if not member.healthy:
-            log.info("backend answers", backend=member.pod.name)
-            self._wake.set()
-        member.healthy, member.reason = True, None
+        if wanted is None:
+            return
+        before, self._members = self._members, {}
+        for place in wanted:
+            self._members[place.name] = self._kept(place, before) or self._taken_in(place, loops)
+        self._leaving += before.values()
+        for member in before.values():
+            log.info("backend leaves", backend=member.name, under_way=member.backend.load)
+
+    def _kept(self, place: Place, before: dict[str, Member]) -> Member | None:
+        """The member that this place has already, also if it was about to leave."""
+        if place.name in before and before[place.name].place == place:
+            return before.pop(place.name)
+        for member in self._leaving:
+            if member.place == place:
+                self._leaving.remove(member)
+                return member
+        return None
+
+    def _taken_in(self, place: Place, loops: asyncio.TaskGroup) -> Member:
+        log.info("backend joins", backend=place.name)
+        member = Member(place, self._wake)
+        self._tasks[member] = loops.create_task(member.run())
+        return member
+
+    async def _dismiss(self) -> None:
+        """Those that have nothing left to end."""
+        for member in [each for each in self._leaving if not each.backend.load]:
+            self._leaving.remove(member)
+            task = self._tasks.pop(member)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await member.backend.close()
+            log.info("backend left", backend=member.name)
 
 
 @asynccontextmanager
 async def open_fleet(
-    addresses: Sequence[Address], depth: int, stagger: float, wake: asyncio.Event
-) -> AsyncIterator[PodFleet]:
-    """`stagger`: least seconds between two submits to one backend."""
-    pods = [Pod(address, stagger) for address in addresses]
+    places: Places, first: Sequence[Place], wake: asyncio.Event
+) -> AsyncIterator[MixedFleet]:
+    """`first`: what `places` said when it was read."""
+    fleet = MixedFleet(places, first, wake)
     try:
-        yield PodFleet(pods, depth, wake)
+        yield fleet
     finally:
-        await asyncio.gather(*(pod.close() for pod in pods))
+        await fleet.close()
