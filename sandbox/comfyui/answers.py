@@ -32,14 +32,6 @@ async def plainly(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error.status_code}: {phrase}", error.status_code, error.headers)
 
 
-def proxy_error(status: int) -> Response:
-    """The page of a proxy that could not reach the server."""
-    known = {each.value: each.phrase for each in HTTPStatus}
-    text = f"{status}: {known.get(status, 'A timeout occurred')}"  # 524 is a proxy's own
-    page = f"<!DOCTYPE html>\n<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
-    return HTMLResponse(page, status)
-
-
 def to_login() -> Response:
     return RedirectResponse(LOGIN_PATH, 302)
 

@@ -15,8 +15,9 @@ from sandbox.comfyui.entrance import Entrance
 from sandbox.comfyui.events import stay_silent
 from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.routes import catalogue, control, jobs, pictures, prompts
-from sandbox.comfyui.rules import Subject, ZombieSocket
+from sandbox.comfyui.rules import ZombieSocket
 from sandbox.comfyui.settings import Settings
+from sandbox.rules import Subject
 
 
 def comfyui(settings: Settings) -> Starlette:

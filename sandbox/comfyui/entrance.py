@@ -1,18 +1,19 @@
 """What stands before the routes: the login, the origin check, and the faults of the way to the server."""
 
-import asyncio
 import json
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.comfyui.answers import LOGIN_PATH, login_form, proxy_error, to_login
-from sandbox.comfyui.faults import subject_of
+from sandbox.comfyui.answers import LOGIN_PATH, login_form, to_login
 from sandbox.comfyui.machine import Machine
-from sandbox.comfyui.rules import DropAfter, DropBefore, HttpError, Latency, LoginPage, Subject
+from sandbox.comfyui.rules import LoginPage
+from sandbox.faults import subject_of
+from sandbox.line import carry, heard
+from sandbox.rules import Subject
 from sandbox.serving import hang_up
 
 #: The real server's `--max-upload-size`, in bytes.
@@ -36,29 +37,11 @@ class Entrance:
             await self._enter(scope, receive, send)
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b"" if scope["type"] == "websocket" else await _body(receive)
-        heard = receive if scope["type"] == "websocket" else _again(body, receive)
-        subject = self._subject(scope, body)
-        faults = self._machine.faults
-        late = faults.take(Latency, subject)
-        if late is not None:
-            await asyncio.sleep(late.seconds)
-        if faults.take(DropBefore, subject):
-            await hang_up(scope, receive)
-            return
-        refusal = self._refusal(scope, subject)
-        if refusal is not None:
-            await refusal(scope, heard, send)  # to a WebSocket's handshake as well, as a proxy does
-        elif scope["type"] == "http" and faults.take(DropAfter, subject):
-            await self._app(scope, heard, _nowhere)
-            await hang_up(scope, receive)
-        else:
-            await self._app(scope, heard, send)
+        call = await heard(scope, receive, send)
+        subject = self._subject(scope, call.body)
+        await carry(call, subject, self._machine.faults, self._app, lambda: self._refusal(scope, subject))
 
     def _refusal(self, scope: Scope, subject: Subject) -> Response | None:
-        error = self._machine.faults.take(HttpError, subject)
-        if error is not None:
-            return proxy_error(error.status)
         if self._machine.faults.take(LoginPage, subject) or not self._may_enter(scope):
             return to_login()
         if scope["type"] == "websocket" and subject.route != "/ws":
@@ -77,7 +60,7 @@ class Entrance:
         route, method = scope["path"].removeprefix("/api"), scope.get("method", "GET")
         match route.split("/"):
             case ["", "prompt"]:
-                return subject_of(_graph(body), route, method)
+                return subject_of(_graph(body), route, method, submits=method == "POST")
             case ["", "history", prompt_id] | ["", "jobs", prompt_id] | ["", "jobs", prompt_id, "cancel"]:
                 return self._machine.subject(prompt_id, route, method)
             case ["", "view"]:
@@ -94,29 +77,6 @@ def _graph(body: bytes) -> object:
     except ValueError:
         return None
     return told.get("prompt") if isinstance(told, dict) else None
-
-
-async def _body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """The body that was read, then whatever comes after it."""
-    told: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def heard() -> Message:
-        return told.pop() if told else await receive()
-
-    return heard
-
-
-async def _nowhere(message: Message) -> None:
-    """Where an answer goes that gets lost."""
 
 
 def _is_foreign(headers: Headers) -> bool:

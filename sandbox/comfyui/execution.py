@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sandbox.comfyui.faults import Faults, subject_of
 from sandbox.comfyui.history import Message
 from sandbox.comfyui.mishaps import NodeFailed, spoil, strike
 from sandbox.comfyui.node_inputs import Made, NodeClass, Shelf
 from sandbox.comfyui.nodes import CLASSES
 from sandbox.comfyui.prompt_queue import Ticket
-from sandbox.comfyui.rules import Subject
+from sandbox.faults import Faults, subject_of
+from sandbox.rules import Subject
 
 
 class Interrupted(Exception):

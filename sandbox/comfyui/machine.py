@@ -8,14 +8,15 @@ from typing import Any
 
 from sandbox.comfyui.events import Sockets
 from sandbox.comfyui.execution import Cache, Execution
-from sandbox.comfyui.faults import Faults, subject_of
 from sandbox.comfyui.files import Files
 from sandbox.comfyui.history import Ended, History
 from sandbox.comfyui.node_inputs import Shelf
 from sandbox.comfyui.prompt_queue import PromptQueue, Ticket
-from sandbox.comfyui.rules import Restart, Subject, Vanish
+from sandbox.comfyui.rules import Restart, Vanish
 from sandbox.comfyui.settings import Settings
 from sandbox.comfyui.stats import Stats
+from sandbox.faults import Faults, subject_of
+from sandbox.rules import Subject
 
 
 class Memory:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from sandbox.comfyui.faults import Faults
 from sandbox.comfyui.node_inputs import Made, NodeClass, Shelf
 from sandbox.comfyui.rules import (
     ExtraOutput,
@@ -15,9 +14,10 @@ from sandbox.comfyui.rules import (
     NoOutput,
     OutOfMemory,
     Stall,
-    Subject,
     TruncatedFile,
 )
+from sandbox.faults import Faults
+from sandbox.rules import Subject
 
 _OUT_OF_MEMORY = (
     "Allocation on device would exceed allowed memory. (out of memory)\n"
