@@ -18,11 +18,13 @@ from contracts.transient import ImagesWaiting
 from messaging.bus import Bus, Subscription
 from services.renderer import handlers
 from services.renderer.adapters.claims import SqlClaims
-from services.renderer.adapters.comfyui.address import Address, BadAddress, addresses
+from services.renderer.adapters.comfyui.pod import read_pod
 from services.renderer.adapters.endings import SqlEndings
 from services.renderer.adapters.fleet import open_fleet
 from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.pictures import examine
+from services.renderer.adapters.places import BadAddress, Kinds, Pace, Place, Places
+from services.renderer.adapters.receipts import SqlReceipts
 from services.renderer.adapters.workflows import BadWorkflow, load_workflows
 from services.renderer.domain.troubles import Limits
 from services.renderer.domain.workflows import Workflow
@@ -43,18 +45,19 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> AsyncIterator[Service]:
     """`owner` tells this process's leases from those of its replicas. Raises BadSettings where a setting or a
     workflow can't be used; waits for a database that comes later."""
-    workflows, places = _read(settings)
+    workflows, places, first = _read(settings)
     wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value()) as blobs,
-        open_fleet(places, settings.depth, settings.stagger_ms / 1000, wake) as fleet,
+        open_fleet(places, first, wake) as fleet,
     ):
         endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
         progress = Progress(bus, clock)
         driver = Driver(
             endings=endings,
+            receipts=SqlReceipts(database, owner),
             blobs=blobs,
             fleet=fleet,
             workflows=workflows,
@@ -69,7 +72,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         yield Service(
             NAME,
             subscriptions=subscriptions(SqlIntake(database, clock), wake),
-            loops=(fleet.run, crew.run, announcer.run, partial(_tell, progress, claims)),
+            loops=(fleet.run, crew.run, announcer.run, progress.run, partial(_tell, progress, claims)),
             checks={"database": database.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
             backends=fleet.statuses,
@@ -105,8 +108,15 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _read(settings: Settings) -> tuple[dict[str, Workflow], list[Address]]:
+def _read(settings: Settings) -> tuple[dict[str, Workflow], Places, list[Place]]:
+    places = Places(settings.renderer_urls.get_secret_value(), _kinds(settings))
     try:
-        return load_workflows(settings.workflows_dir), addresses(settings.renderer_urls.get_secret_value())
+        return load_workflows(settings.workflows_dir), places, places.read()
     except (BadWorkflow, BadAddress) as why:
         raise BadSettings(str(why)) from None
+
+
+def _kinds(settings: Settings) -> Kinds:
+    """Every scheme that a renderer URL may have."""
+    pods = partial(read_pod, usual=Pace(settings.depth, settings.stagger_ms / 1000))
+    return {"comfyui+http": pods, "comfyui+https": pods}

@@ -8,7 +8,7 @@ from contracts.commands import RetryImages
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
 from services.renderer.domain.dispatch import Head, Offer
 from services.renderer.domain.jobs import Job, Key
-from services.renderer.domain.remote import File, Seen
+from services.renderer.domain.remote import Image, Remote, Seen
 from services.renderer.domain.troubles import Again
 from services.renderer.domain.workflows import Graph
 
@@ -105,15 +105,29 @@ class Sweeping(Protocol):
         ...
 
 
+class Receipts(Protocol):
+    """The names that backends gave to jobs, in the job book."""
+
+    async def note(self, job: Job, receipt: str) -> None:
+        """The job goes by this name at its backend; nothing happens where the row is no longer ours."""
+        ...
+
+    async def tell(self, key: str, receipt: str) -> None:
+        """Somebody says that the job sent under `key` goes by this name. Kept where none is known yet."""
+        ...
+
+    async def told(self, key: str) -> str | None:
+        """The name of the job that was sent under `key`, None where nobody knows it."""
+        ...
+
+
 class Watch(Protocol):
-    """What a backend says of one job by itself. A hint: silence means nothing."""
+    """Where one job stands, told as it changes."""
 
-    step: int
-    steps: int
-    running: bool
-
-    async def wait(self, seconds: float) -> bool:
-        """Returns at any news, after `seconds` at the latest; True where a look is worth it."""
+    async def news(self, remote: Remote) -> Seen:
+        """Returns when there is something to say of the job, which has been sent: at a hint of the backend,
+        or at a look at it. Raises Hopeless or Passing where the job failed, Unreachable where the backend
+        gives no usable answer; the next call goes on."""
         ...
 
 
@@ -133,29 +147,30 @@ class Renderer(Protocol):
         """Jobs that are being watched there."""
         ...
 
-    def watching(self, remote_id: str) -> AbstractContextManager[Watch]:
-        """Listens for this job while the block lasts."""
+    @property
+    def ahead(self) -> int:
+        """Jobs that are done there before the newest one, as far as that is known."""
         ...
 
-    async def submit(self, remote_id: str, graph: Graph) -> None:
-        """Sends the job under our own id. Raises NotSent where it certainly did not arrive, Unreachable where
-        it may have, Hopeless where the backend refuses the graph."""
+    def watching(self, remote: Remote, poll: float) -> AbstractContextManager[Watch]:
+        """Listens for this job while the block lasts; `poll`: least seconds between two looks at it."""
         ...
 
-    async def look(self, remote_id: str, output: str) -> Seen:
-        """Where the job stands; its one image from the node `output` when it is finished. Raises Hopeless or
-        Passing where the job failed."""
+    async def submit(self, remote: Remote, graph: Graph) -> str:
+        """Sends the job; what the backend calls it, perhaps just its key. Raises NotSent where it certainly
+        did not arrive, Unreachable where it may have, Hopeless where the backend refuses the graph."""
         ...
 
-    async def find(self, file: File) -> bool:
-        """Whether the backend has this file."""
+    async def locate(self, remote: Remote) -> str | None:
+        """What the backend calls a job that may have been sent before, unheard. None where it is not there,
+        or where nobody can tell: then it is sent again."""
         ...
 
-    async def fetch(self, file: File) -> bytes:
-        """The file's bytes. Raises Passing where it is gone."""
+    async def fetch(self, image: Image) -> bytes:
+        """The bytes of a finished job's image. Raises Passing where they are gone."""
         ...
 
-    async def cancel(self, remote_id: str) -> None:
+    async def cancel(self, remote: Remote) -> None:
         """Stops this job and no other, queued or running; not an error where there is none."""
         ...
 

@@ -149,6 +149,7 @@ class SqlClaims:
             "state": "running",
             "backend": choice.backend,
             "remote_id": choice.known_job or str(uuid4()),
+            "receipt": choice.known_receipt,
             "submitted_at": now,
             "lease_owner": self.owner,
             "lease_until": now + self.lease,

@@ -48,6 +48,7 @@ class SqlEndings:
             "tries": again.tries,
             "avoid": again.avoid,
             "remote_id": job.remote_id if again.perhaps_alive else None,
+            "receipt": jobs.c.receipt if again.perhaps_alive else None,
             "lease_owner": None,
             "lease_until": 0.0,
         }

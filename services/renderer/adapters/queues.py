@@ -56,7 +56,7 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
     if not users:
         return []
     order = (jobs.c.created_at, jobs.c.batch_id, jobs.c.ordinal)
-    place = (jobs.c.idx, jobs.c.avoid, jobs.c.backend, jobs.c.remote_id)
+    place = (jobs.c.idx, jobs.c.avoid, jobs.c.backend, jobs.c.remote_id, jobs.c.receipt)
     columns = (*KEY, jobs.c.username, jobs.c.created_at, *place)
     each = [
         select(*columns).where(READY, jobs.c.username == user).order_by(*order).limit(count).subquery()
@@ -74,6 +74,7 @@ async def heads_of(connection: AsyncConnection, users: Sequence[str], count: int
             avoid=row.avoid,
             left_at=row.backend,
             remote_id=row.remote_id,
+            receipt=row.receipt,
         )
         for row in rows
     ]

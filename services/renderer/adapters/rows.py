@@ -49,6 +49,7 @@ def job_of(row: Row, batch: Batch, fresh: bool) -> Job:
         submitted_at=row.submitted_at,
         fresh=fresh,
         cancelled=row.cancel,
+        receipt=row.receipt,
     )
 
 

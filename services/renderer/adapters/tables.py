@@ -47,6 +47,8 @@ jobs = Table(
     Column("cancel", Boolean, nullable=False),
     Column("backend", Text),
     Column("remote_id", Text),
+    # The backend's own name for the job, where it is not the remote id.
+    Column("receipt", Text),
     Column("submitted_at", Float),
     Column("lease_owner", Text),
     Column("lease_until", Float, nullable=False),
@@ -88,4 +90,5 @@ _partial("jobs_ready", READY.text, "username", "created_at", "batch_id", "ordina
 _partial("jobs_resting", RESTING.text, "not_before")
 _partial("jobs_waiting", WAITING.text, "created_at")
 _partial("jobs_running", RUNNING.text, "lease_until")
+_partial("jobs_remote", RUNNING.text, "remote_id")
 _partial("jobs_unannounced", UNANNOUNCED.text, "ended_at")

@@ -29,6 +29,7 @@ class Head:
     #: Where a job of it may still run, or be done, unheard of since its backend could not be reached.
     left_at: str | None = None
     remote_id: str | None = None
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Choice(NamedTuple):
     def known_job(self) -> str | None:
         """The remote job to go on from instead of sending a new one."""
         return self.head.remote_id if self.head.left_at == self.backend else None
+
+    @property
+    def known_receipt(self) -> str | None:
+        """What that backend calls it."""
+        return self.head.receipt if self.known_job is not None else None
 
 
 def free_slots(offers: Sequence[Offer], busy: Mapping[str, int]) -> int:

@@ -7,6 +7,7 @@ from contracts import names
 from contracts.commands import GenerateBatch
 from contracts.events import ImageFailed, ImageReady
 from contracts.limits import MAX_SEED
+from services.renderer.domain.remote import File, Remote
 from services.renderer.domain.troubles import CANCELLED, lasting
 
 #: A batch without a seed of its own gets one below this: exact in every JSON reader, with room to count up.
@@ -50,6 +51,8 @@ class Job:
     #: True where nothing can have been sent under this remote id yet.
     fresh: bool
     cancelled: bool = False
+    #: The backend's own name for the job, once it is known.
+    receipt: str | None = None
 
     @property
     def index(self) -> int:
@@ -78,6 +81,17 @@ class Job:
     def filename_prefix(self) -> str:
         return f"{self.subfolder}/{self.name}"
 
+    def remote(self, output: str = "") -> Remote:
+        """The job at its backend; `output` is the node whose image is wanted."""
+        batch_id, ordinal, round_ = self.key
+        return Remote(
+            key=self.remote_id,
+            receipt=self.receipt,
+            label=f"{batch_id}/{ordinal}/{round_}.{self.tries}",
+            output=output,
+            file=File(f"{self.name}_00001_.png", self.subfolder),
+        )
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -98,9 +112,12 @@ class Cost:
     gpu_ms: int
 
 
-def cost(created_at: float, finished_at: float, gpu_ms: int) -> Cost:
-    """From our own clock and the backend's own duration; the two clocks are never compared."""
-    return Cost(max(0, round((finished_at - created_at) * 1000) - gpu_ms), gpu_ms)
+def cost(job: Job, finished_at: float, gpu_ms: int, queue_ms: int | None = None) -> Cost:
+    """From our own clock and the backend's own durations; the two clocks are never compared. A backend that
+    knows how long the job waited there knows it better than we, who look at it now and then."""
+    if queue_ms is not None:
+        return Cost(max(0, round((job.submitted_at - job.created_at) * 1000)) + queue_ms, gpu_ms)
+    return Cost(max(0, round((finished_at - job.created_at) * 1000) - gpu_ms), gpu_ms)
 
 
 def ready(job: Job, picture: Picture, spent: Cost, blob_key: str, used_embedding: bool) -> ImageReady:

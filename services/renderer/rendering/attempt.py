@@ -2,112 +2,135 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import structlog
+
+from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.jobs import Job, Picture
-from services.renderer.domain.remote import File, Finished, Lost, Running, Seen
+from services.renderer.domain.remote import Finished, Lost, Queued, Remote, Running
 from services.renderer.domain.troubles import Broke, Limits, NotSent, Passing, Unreachable
 from services.renderer.domain.workflows import Bound
-from services.renderer.ports import Fleet, Renderer, Watch
+from services.renderer.ports import Fleet, Receipts, Renderer, Watch
 from services.renderer.rendering.metrics import SUBMITTED
 from services.renderer.rendering.progress import Progress
+
+log = structlog.get_logger("renderer")
 
 T = TypeVar("T")
 
 #: Submits whose answers are lost, one after the other, before the try counts as failed.
 SUBMITS = 3
+#: Seconds that the answer to a submit is still waited for when nobody wants the image any more, or the
+#: process stops: without it the job could neither be stopped nor be found again.
+PARTING = 5.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Attempt:
     job: Job
     bound: Bound
     backend: Renderer
     fleet: Fleet
+    receipts: Receipts
     limits: Limits
     progress: Progress
     examine: Callable[[bytes], Awaitable[Picture]]
+    #: The job as the backend knows it by now.
+    remote: Remote = field(init=False)
+    #: Epoch of the loop's clock at which it was first seen to run.
+    began: float | None = field(init=False, default=None)
 
-    async def render(self) -> tuple[Picture, int]:
-        """The picture and its milliseconds on the GPU. Raises Trouble."""
-        with self.backend.watching(self.job.remote_id) as watch:
-            await self.progress.queued(self.job, ahead=max(0, self.backend.load - 1))
-            finished = await self._begun()
-            if finished is None:
-                finished = await self._awaited(watch)
-            data = await self._patiently(lambda: self.backend.fetch(finished.file))
-            return await self.examine(data), finished.gpu_ms or 0
+    def __post_init__(self) -> None:
+        self.remote = self.job.remote(self.bound.output)
 
-    async def _begun(self) -> Finished | None:
+    async def render(self) -> tuple[Picture, Finished]:
+        """The picture, and what the backend said of its job; `gpu_ms` is known there. Raises Trouble."""
+        with self.backend.watching(self.remote, self.limits.poll) as watch:
+            await self.progress.seen(self.job, Queued(self.backend.ahead))
+            await self._begin()
+            finished = await self._awaited(watch)
+            data = await self._patiently(lambda: self.backend.fetch(finished.image))
+            return await self.examine(data), finished
+
+    async def _begin(self) -> None:
         """Makes sure that the job is at the backend, once. A job that somebody may have sent before us is
         looked for first: sending it again would render it twice."""
-        if self.job.fresh:
-            return await self._submitted()
-        seen = await self._look()
-        if isinstance(seen, Lost):
-            return await self._submitted()
-        return seen if isinstance(seen, Finished) else None
+        if self.remote.receipt is not None or (not self.job.fresh and await self._located()):
+            return
+        sending = asyncio.ensure_future(self._send())
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait({sending}, timeout=PARTING)
+            if not sending.cancel() and not sending.cancelled():
+                sending.exception()
+            raise
 
-    async def _submitted(self) -> Finished | None:
+    async def _send(self) -> None:
         for _ in range(SUBMITS):
             try:
-                await self.backend.submit(self.job.remote_id, self.bound.graph)
-                SUBMITTED.labels(self.backend.name).inc()
-                return None
+                receipt = await self.backend.submit(self.remote, self.bound.graph)
             except NotSent as trouble:
                 self.fleet.failed(self.backend.name, trouble.detail)
                 raise
             except Unreachable as trouble:
                 self._note(trouble)
+            else:
+                SUBMITTED.labels(self.backend.name).inc()
+                await self._taken(receipt)
+                return
             # The answer is lost, the job perhaps not.
-            seen = await self._look()
-            if not isinstance(seen, Lost):
-                return seen if isinstance(seen, Finished) else None
+            if await self._located():
+                SUBMITTED.labels(self.backend.name).inc()
+                return
         raise Passing("backend_error", f"{self.backend.name} does not answer when a job is sent")
+
+    async def _located(self) -> bool:
+        receipt = await self._patiently(lambda: self.backend.locate(self.remote))
+        if receipt is not None:
+            await self._taken(receipt)
+        return receipt is not None
+
+    async def _taken(self, receipt: str) -> None:
+        """What the backend calls the job is in the book before anything else is asked of it."""
+        if receipt == self.remote.key:
+            return None
+        self.remote = replace(self.remote, receipt=receipt)
+        while True:
+            try:
+                return await self.receipts.note(self.job, receipt)
+            except (Outage, TemporaryError) as why:
+                log.info("waits for the database", reason=str(why))
+            await asyncio.sleep(self.limits.rest)
 
     async def _awaited(self, watch: Watch) -> Finished:
         clock = asyncio.get_running_loop().time
-        looked = clock()
-        began: float | None = None
         while True:
-            moved = await watch.wait(self.limits.poll)
-            if watch.running:
-                began = began or clock()
-                await self.progress.running(self.job, watch.step, watch.steps)
-            if not moved and clock() - looked < self.limits.poll:
-                continue
-            seen = await self._look()
-            looked = clock()
+            seen = await self._patiently(lambda: watch.news(self.remote))
             if isinstance(seen, Running):
-                began = began or looked
+                self.began = self.began or clock()
+            if isinstance(seen, Queued | Running):
+                await self.progress.seen(self.job, seen)
             elif isinstance(seen, Finished):
-                measured = round((looked - (began or looked)) * 1000)
-                return Finished(seen.file, seen.gpu_ms if seen.gpu_ms is not None else measured)
+                measured = round((clock() - (self.began or clock())) * 1000)
+                return replace(seen, gpu_ms=measured if seen.gpu_ms is None else seen.gpu_ms)
             elif isinstance(seen, Lost):
                 raise Passing(
                     "vanished", f"{self.backend.name} no longer knows the job; it may have restarted"
                 )
 
-    async def _look(self) -> Seen:
-        """Where the job stands. A job that the backend forgot may have left its file: the name is this
-        image's alone."""
-        seen = await self._patiently(lambda: self.backend.look(self.job.remote_id, self.bound.output))
-        if isinstance(seen, Lost):
-            file = File(f"{self.job.name}_00001_.png", self.job.subfolder)
-            if await self._patiently(lambda: self.backend.find(file)):
-                return Finished(file)
-        return seen
-
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Asks until there is an answer. Where another backend could do the work instead, patience ends."""
         clock = asyncio.get_running_loop().time
-        since = clock()
+        since: float | None = None
         while True:
             try:
                 return await ask()
             except Unreachable as trouble:
                 self._note(trouble)
+                since = since or clock()
                 if clock() - since >= self.limits.patience and self.fleet.elsewhere(self.backend.name):
                     raise
             await asyncio.sleep(self.limits.rest)

@@ -9,6 +9,7 @@ import structlog
 from chassis.blobs import Blobs, blob_key
 from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.jobs import Job, Picture, cost, failed, ready
+from services.renderer.domain.remote import Finished, Remote
 from services.renderer.domain.troubles import (
     CANCELLED,
     Again,
@@ -21,7 +22,7 @@ from services.renderer.domain.troubles import (
     overdue,
 )
 from services.renderer.domain.workflows import Bound, Workflow, bind
-from services.renderer.ports import Clock, Ending, Endings, Fleet, Renderer
+from services.renderer.ports import Clock, Ending, Endings, Fleet, Receipts, Renderer
 from services.renderer.rendering.attempt import Attempt
 from services.renderer.rendering.metrics import ENDED, GPU_SECONDS
 from services.renderer.rendering.progress import Progress
@@ -37,6 +38,7 @@ STOPPING = 10.0
 @dataclass(frozen=True)
 class Driver:
     endings: Endings
+    receipts: Receipts
     blobs: Blobs
     fleet: Fleet
     workflows: Mapping[str, Workflow]
@@ -71,16 +73,17 @@ class Driver:
         backend = self.fleet.backend(job.backend)
         if job.cancelled:
             if not job.fresh:
-                await self._stop(backend, job.remote_id)
+                await self._stop(backend, job.remote())
             raise _cancelled()
         bound = self._bound(job, backend)
-        picture, gpu_ms = await self._in_time(job, backend, bound, cancel)
-        finished_at = self.clock()
+        picture, finished = await self._in_time(job, backend, bound, cancel)
+        finished_at, gpu_ms = self.clock(), finished.gpu_ms or 0
         self.fleet.measured(backend.name, gpu_ms)
         GPU_SECONDS.labels(backend.name).inc(gpu_ms / 1000)
         key = blob_key(*job.key, picture.md5)
         await self._kept(job, key, picture, cancel)
-        return ready(job, picture, cost(job.created_at, finished_at, gpu_ms), key, bound.used_embedding)
+        spent = cost(job, finished_at, gpu_ms, finished.queue_ms)
+        return ready(job, picture, spent, key, bound.used_embedding)
 
     def _bound(self, job: Job, backend: Renderer) -> Bound:
         name = job.batch.request.workflow
@@ -91,9 +94,11 @@ class Driver:
 
     async def _in_time(
         self, job: Job, backend: Renderer, bound: Bound, cancel: asyncio.Event
-    ) -> tuple[Picture, int]:
+    ) -> tuple[Picture, Finished]:
         """The attempt, unless it is cancelled or a deadline passes first: then its remote job is stopped."""
-        attempt = Attempt(job, bound, backend, self.fleet, self.limits, self.progress, self.examine)
+        attempt = Attempt(
+            job, bound, backend, self.fleet, self.receipts, self.limits, self.progress, self.examine
+        )
         work = asyncio.ensure_future(attempt.render())
         unwanted = asyncio.ensure_future(cancel.wait())
         try:
@@ -104,7 +109,8 @@ class Driver:
             for task in (work, unwanted):
                 task.cancel()
             await asyncio.gather(work, unwanted, return_exceptions=True)
-        await self._stop(backend, job.remote_id)
+            self.progress.over(job)
+        await self._stop(backend, attempt.remote)
         raise self._why_stopped(job, cancel)
 
     def _left(self, job: Job) -> float:
@@ -121,11 +127,11 @@ class Driver:
             return Passing("render_deadline", late)
         return Unreachable(late)
 
-    async def _stop(self, backend: Renderer, remote_id: str) -> None:
+    async def _stop(self, backend: Renderer, remote: Remote) -> None:
         """Best effort: a backend that can't be told now renders in vain."""
         try:
             async with asyncio.timeout(STOPPING):
-                await backend.cancel(remote_id)
+                await backend.cancel(remote)
         except (Trouble, TimeoutError) as why:
             log.info("remote job not stopped", reason=str(why))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chassis.blobs import FolderBlobs
+from chassis.blobs_folder import FolderBlobs
 from messaging.memory import MemoryBus
 from services.renderer.adapters.comfyui.pod import Pod
 from services.renderer.adapters.endings import SqlEndings

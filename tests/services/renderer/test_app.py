@@ -182,8 +182,8 @@ async def test_nothing_is_dropped_while_no_backend_is_healthy(tmp_path: Path) ->
 
 async def test_a_fleet_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path) -> None:
     bus = MemoryBus()
-    with pytest.raises(BadSettings, match="runpod:// endpoint"):
-        async with open_renderer(settings(tmp_path, ["runpod://abc"]), bus):
+    with pytest.raises(BadSettings, match=r"begins with one of comfyui\+http://"):
+        async with open_renderer(settings(tmp_path, ["http://abc"]), bus):
             pass
     with pytest.raises(BadSettings, match=r"graph\.json"):
         async with open_renderer(settings(tmp_path, ["comfyui+http://h"], workflows_dir=tmp_path), bus):

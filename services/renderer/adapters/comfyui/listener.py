@@ -94,6 +94,11 @@ class Listener:
         if self._socket is not None and remote_id in self._watches:
             self._watches[remote_id].expected_by = self.client_id
 
+    def recall(self, remote_id: str) -> None:
+        """The job was sent before anybody listened: the next look at it is worth taking at once."""
+        if remote_id in self._watches:
+            self._watches[remote_id].tell(moved=True)
+
     def check(self, remote_id: str) -> None:
         """The job ended. Where the socket should have spoken of it and did not, it looks alive and is not:
         a new one takes its place."""

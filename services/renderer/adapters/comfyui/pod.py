@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from services.renderer.adapters.comfyui.address import Address
+from services.renderer.adapters.comfyui.address import Address, read_address
 from services.renderer.adapters.comfyui.answers import (
     refusal,
     seen_in_history,
@@ -12,21 +13,27 @@ from services.renderer.adapters.comfyui.answers import (
     seen_in_queue,
 )
 from services.renderer.adapters.comfyui.client import Client
-from services.renderer.adapters.comfyui.listener import JobWatch, Listener
-from services.renderer.domain.remote import File, Finished, Lost, Queued, Seen
+from services.renderer.adapters.comfyui.listener import Listener
+from services.renderer.adapters.comfyui.watch import PodWatch
+from services.renderer.adapters.places import Pace, Place
+from services.renderer.domain.remote import File, Finished, Image, Lost, Queued, Remote, Seen
 from services.renderer.domain.troubles import Passing, Unreachable
 from services.renderer.domain.workflows import Graph
 
 
-class Pod:
-    """`stagger`: least seconds between two submits."""
+def read_pod(url: str, usual: Pace) -> Place:
+    """From `comfyui+http(s)://…`; `usual` is the pace of a URL that says none. Raises BadAddress."""
+    address = read_address(url, usual)
+    return Place(address.name, url, address.pace.depth, lambda: Pod(address))
 
-    def __init__(self, address: Address, stagger: float) -> None:
+
+class Pod:
+    def __init__(self, address: Address) -> None:
         self.embeddings: frozenset[str] = frozenset()
         self._address = address
         self._client = Client(address)
         self._listener = Listener(address)
-        self._stagger = stagger
+        self._stagger = address.pace.stagger
         self._submitting = asyncio.Lock()
         self._next_submit = 0.0
         #: Whether the server has `/api/jobs` (0.6.0); None until it was asked.
@@ -46,8 +53,14 @@ class Pod:
     async def close(self) -> None:
         await self._client.close()
 
-    def watching(self, remote_id: str) -> AbstractContextManager[JobWatch]:
-        return self._listener.watching(remote_id)
+    @property
+    def ahead(self) -> int:
+        return max(0, self.load - 1)
+
+    @contextmanager
+    def watching(self, remote: Remote, poll: float) -> Iterator[PodWatch]:
+        with self._listener.watching(remote.key) as told:
+            yield PodWatch(told, self.look, poll)
 
     async def probe(self) -> None:
         """Whether the server can render, and what it offers. Raises Unreachable."""
@@ -59,12 +72,12 @@ class Pod:
         _, names = await self._client.json("GET", "/embeddings")
         self.embeddings = frozenset(name for name in names or () if isinstance(name, str))
 
-    async def submit(self, remote_id: str, graph: Graph) -> None:
+    async def submit(self, remote: Remote, graph: Graph) -> str:
         async with self._submitting:
             await asyncio.sleep(max(0.0, self._next_submit - time.monotonic()))
             self._next_submit = time.monotonic() + self._stagger
-        self._listener.expect(remote_id)
-        body = {"prompt": graph, "prompt_id": remote_id, "client_id": self._listener.client_id}
+        self._listener.expect(remote.key)
+        body = {"prompt": graph, "prompt_id": remote.key, "client_id": self._listener.client_id}
         status, answer = await self._client.json("POST", "/prompt", body)
         if status in (404, 405) or not isinstance(answer, dict):
             raise Unreachable(f"no ComfyUI answers there (HTTP {status})")
@@ -72,30 +85,39 @@ class Pod:
             raise refusal(answer)
         if answer.get("node_errors"):
             # Accepted with a part of its outputs: it would run, and give less than was asked for.
-            await self.cancel(remote_id)
+            await self.cancel(remote)
             raise refusal(answer)
+        return str(answer.get("prompt_id") or remote.key)
 
-    async def look(self, remote_id: str, output: str) -> Seen:
+    async def locate(self, remote: Remote) -> str | None:
+        if isinstance(await self.look(remote), Lost):
+            return None
+        self._listener.recall(remote.key)
+        return _id(remote)
+
+    async def look(self, remote: Remote) -> Seen:
+        """Where the job stands. One that the server forgot may have left its file: the name is this image's
+        alone."""
         has_jobs = self._has_jobs if self._has_jobs is not None else await self._learn()
         ask = self._ask_jobs if has_jobs else self._ask_history
-        seen = await ask(remote_id, output)
+        seen = await ask(_id(remote), remote.output)
         if isinstance(seen, Lost):
             # History and queue are read one after the other: a job that ends in between is in neither.
-            seen = await ask(remote_id, output)
+            seen = await ask(_id(remote), remote.output)
         if isinstance(seen, Finished):
-            self._listener.check(remote_id)
+            self._listener.check(remote.key)
+        if isinstance(seen, Lost) and await self._client.has_file(_view(remote.file)):
+            return Finished(remote.file)
         return seen
 
-    async def find(self, file: File) -> bool:
-        return await self._client.has_file(_view(file))
-
-    async def fetch(self, file: File) -> bytes:
-        data = await self._client.file(_view(file))
+    async def fetch(self, image: Image) -> bytes:
+        data = await self._client.file(_view(image)) if isinstance(image, File) else None
         if data is None:
             raise Passing("file_missing", "the backend made the image but no longer has its file")
         return data
 
-    async def cancel(self, remote_id: str) -> None:
+    async def cancel(self, remote: Remote) -> None:
+        remote_id = _id(remote)
         status, _ = await self._client.json("POST", f"/api/jobs/{remote_id}/cancel")
         if status in (404, 405):
             await self._client.json("POST", "/queue", {"delete": [remote_id]})
@@ -122,6 +144,11 @@ class Pod:
     async def _past(self, remote_id: str, output: str) -> Finished | None:
         _, history = await self._client.json("GET", f"/history/{remote_id}")
         return seen_in_history(history if isinstance(history, dict) else {}, remote_id, output)
+
+
+def _id(remote: Remote) -> str:
+    """The server's own answer, should it have chosen another id than the one that it was given."""
+    return remote.receipt or remote.key
 
 
 def _view(file: File) -> dict[str, str]:
