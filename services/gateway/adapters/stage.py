@@ -1,6 +1,7 @@
 """What is live in this process: how far renders are, who waits for news, and how the others said they are."""
 
 import asyncio
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -87,6 +88,7 @@ class LiveStage:
 
     def __init__(self) -> None:
         self._progress: OrderedDict[tuple[str, int], RenderProgress] = OrderedDict()
+        self._begun: OrderedDict[str, float] = OrderedDict()
         self._waiting: dict[str, set[Ear]] = defaultdict(set)
         self.closing = False
 
@@ -97,6 +99,10 @@ class LiveStage:
             return
         self._progress[key] = progress
         self._progress.move_to_end(key)
+        if progress.stage == "running":
+            self._begun.setdefault(progress.batch_id, time.time())
+        if len(self._begun) > REMEMBERED:
+            self._begun.popitem(last=False)
         if len(self._progress) > REMEMBERED:
             self._progress.popitem(last=False)
         for ear in self._waiting.get(progress.batch_id, ()):
@@ -106,6 +112,10 @@ class LiveStage:
         """The last that was heard of this round."""
         known = self._progress.get((batch_id, ordinal))
         return known if known and known.round == round_ else None
+
+    def begun(self, batch_id: str) -> float | None:
+        """Epoch seconds at which an image of this batch was first heard to be on a GPU."""
+        return self._begun.get(batch_id)
 
     def changed(self, batch_id: str) -> None:
         for ear in self._waiting.get(batch_id, ()):

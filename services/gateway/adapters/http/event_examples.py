@@ -9,7 +9,7 @@ from services.gateway.adapters.http.shapes import BatchShape, ImageShape, Standi
 
 _DONE = BatchShape.model_validate(BATCH)
 _WAITING = _DONE.images[0].model_copy(
-    update={"status": "queued", "name": None, "url": None, "public_id": None, "hash": None, "ahead": 0}
+    update={"status": "queued", "url": None, "thumbnail": None, "public_id": None, "hash": None, "ahead": 0}
 )
 _BEGUN = _DONE.model_copy(update={"status": "queued", "completed_at": None, "images": [_WAITING]})
 _STEP = StepShape(ordinal=0, index=7, stage="running", step=12, steps=30, ahead=0, value=0.4)

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic.config import JsonDict
 
+from chassis.cloudinary_delivery import WIDTHS, thumbnail_url
+
 _HEADERS = {
     "Location": ("where the thing is", "/v1/batches/bat_0b6c0f3e5d0c4f0e8a37c1c3a1b2c3d4"),
     "Retry-After": ("seconds after which it is worth to look again", "2"),
@@ -20,6 +22,7 @@ _AT = "2030-01-02T03:04:05Z"
 _REASON = "a model that the workflow names is not installed"
 _PROMPT = "portrait in opal light, silver hair"
 
+IMAGE_ID = f"{_BATCH_ID}.0"
 NEW_CHARACTER: JsonDict = {"name": "Opal Fever", "embedding": "opal_fever", "style": "noir"}
 _CHARACTER_ID = "chr_5d41402abc4b2a76b9719d91"
 CHARACTER = {
@@ -46,6 +49,7 @@ SUMMARY = {
     "quantity": 2,
     "indexes": {"first": 7, "last": 8},
     "created_at": _AT,
+    "started_at": "2030-01-02T03:04:06Z",
     "completed_at": "2030-01-02T03:04:25Z",
     "urls": {"self": _HERE, **{name: f"{_HERE}/{name}" for name in ("events", "cancel", "retry")}},
 }
@@ -54,6 +58,7 @@ SUMMARY = {
 def _image(ordinal: int, **ended: Any) -> dict[str, Any]:
     index = 7 + ordinal
     return {
+        "id": f"{_BATCH_ID}.{ordinal}",
         "ordinal": ordinal,
         "index": index,
         "round": 1,
@@ -63,6 +68,8 @@ def _image(ordinal: int, **ended: Any) -> dict[str, Any]:
         "steps": None,
         "ahead": None,
         "url": f"{_URL}/{_NAME}{index}.png",
+        "thumbnail": thumbnail_url(f"{_URL}/{_NAME}{index}.png", WIDTHS[1]),
+        "favourite": False,
         "public_id": f"{_FOLDER}/{_NAME}{index}",
         "content_type": "image/png",
         "width": 1024,
@@ -90,6 +97,7 @@ BATCH = {
     "on_failure": "placeholder",
     "folder": _FOLDER,
     "ahead": None,
+    "queue_position": None,
     "progress": {"value": 1.0, "done": 2, "total": 2},
     "images": [
         _image(0, status="succeeded", placeholder=False, error=None),

@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from prometheus_client import Gauge
 
 from contracts import acceptance, commands, names
+from contracts.transient import RenderProgress
 from services.gateway.adapters.http import views
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk
@@ -97,7 +98,11 @@ def shown(desk: Desk, known: Known) -> BatchShape:
     """The batch as people see it, with live progress."""
     batch, images = known
     batch_id = batch.request.batch_id
-    return views.batch(batch, images, lambda ordinal, round_: desk.stage.progress(batch_id, ordinal, round_))
+
+    def live(ordinal: int, round_: int) -> RenderProgress | None:
+        return desk.stage.progress(batch_id, ordinal, round_)
+
+    return views.batch(batch, images, live, desk.stage.begun(batch_id))
 
 
 async def outcome(desk: Desk, batch_id: str, username: str, seconds: float, gone: Callable[[], Any]) -> Known:

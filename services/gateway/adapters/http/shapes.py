@@ -118,6 +118,11 @@ class ErrorShape(BaseModel):
     retryable: bool
 
 
+ImageWord = Literal[
+    "queued", "running", "succeeded", "placeholder", "failed", "canceled", "deleting", "deleted"
+]
+
+
 class Progress(BaseModel):
     value: float = Field(ge=0, le=1, description="share of the work that is done, steps of renders included")
     done: int = Field(description="images that have ended")
@@ -125,16 +130,18 @@ class Progress(BaseModel):
 
 
 class ImageShape(BaseModel):
+    id: str = Field(description="of `/v1/images/{image_id}`", examples=[examples.IMAGE_ID])
     ordinal: int = Field(description="place inside the batch, from 0")
     index: int = Field(description="number inside the folder", examples=[7])
     round: int = Field(description="1, and one more with every retry")
-    name: str | None = Field(description="known once stored", examples=["Areg_opal-fever_image_7"])
-    status: Literal["queued", "running", "succeeded", "placeholder", "failed", "canceled", "deleted"]
+    name: str | None = Field(description="known once it has its number", examples=["Areg_opal-fever_image_7"])
+    status: ImageWord
     stage: str | None = Field(description="`queued`, `cold-start` or `running`, while it is rendered")
     step: int | None
     steps: int | None
     ahead: int | None = Field(description="images that will be rendered before this one")
     url: str | None
+    thumbnail: str | None = Field(description="a small copy, for grids")
     public_id: str | None
     content_type: str | None = Field(examples=["image/png"])
     width: int | None
@@ -142,6 +149,7 @@ class ImageShape(BaseModel):
     hash: str | None = Field(description="MD5 of the bytes")
     seed: int | None
     placeholder: bool
+    favourite: bool
     used_embedding: bool | None
     backend: str | None
     queue_ms: int | None
@@ -173,6 +181,7 @@ class BatchSummary(BaseModel):
     quantity: int
     indexes: Indexes | None = Field(description="the numbers of its images, once they are reserved")
     created_at: datetime
+    started_at: datetime | None = Field(description="when its first image was begun, once that is known")
     completed_at: datetime | None
     urls: dict[str, str]
 
@@ -188,6 +197,9 @@ class BatchShape(BatchSummary):
     on_failure: str
     folder: str | None
     ahead: int | None = Field(description="images of anybody that are rendered before this batch's next one")
+    queue_position: int | None = Field(
+        description="place of its next image in the queue, 1 for the first; null while none is known to wait"
+    )
     progress: Progress
     images: list[ImageShape]
     metrics: Metrics

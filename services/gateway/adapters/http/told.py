@@ -62,7 +62,7 @@ class Told:
         return [views.step(fresh[ordinal]) for ordinal in sorted(fresh)]
 
     def image(self, image: ImageState) -> ImageShape:
-        return views.image(image, self._progress)
+        return views.image(image, self._progress, self._summary.batch)
 
     def _learn(self, known: Known) -> None:
         batch, images = known

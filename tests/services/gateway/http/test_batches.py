@@ -66,6 +66,7 @@ async def test_a_running_batch_shows_each_image_and_live_progress(door: Door) ->
     body = await door.seen(made["id"])
     here = f"/v1/batches/{made['id']}"
     assert body.pop("created_at") == made["created_at"]
+    assert body.pop("started_at") >= made["created_at"]
     images = body.pop("images")
     assert body == {
         "id": made["id"],
@@ -84,6 +85,7 @@ async def test_a_running_batch_shows_each_image_and_live_progress(door: Door) ->
         "folder": FOLDER,
         "indexes": {"first": 1, "last": 4},
         "ahead": 3,
+        "queue_position": 4,
         "progress": {"value": 0.375, "done": 1, "total": 4},
         "metrics": {"queue_ms": 100, "gpu_ms": 1000},
         "completed_at": None,
@@ -96,6 +98,7 @@ async def test_a_running_batch_shows_each_image_and_live_progress(door: Door) ->
         (3, "queued", "queued"),
         (4, "queued", "queued"),
     ]
+    assert [image["name"] for image in images] == [f"Areg_opal-fever_image_{n}" for n in (1, 2, 3, 4)]
     assert (images[1]["step"], images[1]["steps"], images[2]["ahead"]) == (15, 30, 3)
 
 
@@ -104,6 +107,9 @@ async def test_a_stored_image_is_told_whole(door: Door) -> None:
     await door.peer.reserved()
     (image,) = (await door.seen(made["id"]))["images"]
     assert image == {
+        "id": f"{made['id']}.0",
+        "thumbnail": f"https://images.test/{FOLDER}/Areg_opal-fever_image_1.png",
+        "favourite": False,
         "ordinal": 0,
         "index": 1,
         "round": 1,
