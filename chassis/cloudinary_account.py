@@ -3,22 +3,23 @@ wire, errors in the words of a delivery."""
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import urllib3
 from prometheus_client import Counter, Histogram
 from urllib3.exceptions import HTTPError
 
-from chassis.cloudinary_answers import NotFound, Refused, Unauthorized, judged
-from chassis.cloudinary_sdk import CERT_KWARGS, admin, api, cloudinary, uploader, utils
+from chassis.cloudinary_answers import Limited, NotFound, Refused, Unauthorized, judged
+from chassis.cloudinary_folders import FolderMode, folder_mode
+from chassis.cloudinary_gate import Gate
+from chassis.cloudinary_sdk import CERT_KWARGS, admin, cloudinary, uploader, utils
 from chassis.cloudinary_url import Credentials, credentials
 from messaging.errors import Outage
-
-FolderMode = Literal["fixed", "dynamic"]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -32,12 +33,14 @@ __all__ = ["Account", "FolderMode", "NotFound", "Refused", "Unauthorized", "open
 class Account:
     """One product environment. Safe to use from every task of the loop it was opened in."""
 
-    def __init__(self, whose: Credentials, threads: ThreadPoolExecutor, wire: "_Wire") -> None:
+    def __init__(
+        self, whose: Credentials, threads: ThreadPoolExecutor, wire: "_Wire", clock: Callable[[], float]
+    ) -> None:
         self.cloud_name = whose.cloud_name
         self._whose = whose
         self._threads = threads
         self._wire = wire
-        self._trouble: str | None = None
+        self._uploads, self._admin = Gate(clock), Gate(clock)
         self._mode: FolderMode | None = None
         self._asking = asyncio.Lock()
 
@@ -45,41 +48,45 @@ class Account:
         """What `cloudinary.uploader.*` or `cloudinary.api.*` was answered: a JSON object of a 2xx answer.
 
         Raises Outage where nothing can be said (no answer, an answer that isn't one, 5xx, a rate limit, a
-        refused account), NotFound, and Refused for what repeating won't change. A cancelled call may still be
-        carried out: its thread goes on.
+        refused account), NotFound, and Refused for what repeating won't change. A rate limit is waited for,
+        and a refused account tried again after a rest: until then the same is raised without a call. A
+        cancelled call may still be carried out: its thread goes on.
         """
-        work = partial(self._work, function, args, {**options, **_credentials(self._whose)})
-        outcome = "ok"
+        gate = self._uploads if function.__module__ == uploader.__name__ else self._admin
+        name, outcome = function.__name__, "held"
         try:
-            with SECONDS.labels(function.__name__).time():
+            gate.pass_through()
+            outcome = "ok"
+            with SECONDS.labels(name).time():
+                work = partial(self._work, function, args, {**options, **_credentials(self._whose)})
                 answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except Outage as why:
-            self._trouble = str(why)
-            outcome = "unauthorized" if isinstance(why, Unauthorized) else "outage"
-            raise
+            gate.answered()
         except (NotFound, Refused) as why:
-            self._trouble = None
             outcome = type(why).__name__.lower()
+            gate.answered()
+            raise
+        except Outage as why:
+            if outcome != "held":
+                outcome = type(why).__name__.lower()
+                gate.failed(why)
             raise
         finally:
-            CALLS.labels(function.__name__, outcome).inc()
-        self._trouble = None
+            CALLS.labels(name, outcome).inc()
         return answer
 
     async def folder_mode(self) -> FolderMode:
-        """`fixed` or `dynamic`, asked once. Raises as `call`."""
+        """`fixed` or `dynamic`, asked once. Raises Outage."""
         async with self._asking:
             if self._mode is None:
-                answer = await self.call(api.config, settings=True)
-                mode = (answer.get("settings") or {}).get("folder_mode")
-                if mode not in ("fixed", "dynamic"):
-                    raise Outage("Cloudinary does not say which folder mode the account has")
-                self._mode = mode
+                self._mode = await folder_mode(self.call)
             return self._mode
 
     async def trouble(self) -> str | None:
-        """Why the last call got no answer, None once one does. Asks nothing: calls that failed come again."""
-        return self._trouble
+        """Why the last call got no answer, None once one does. Asks nothing: calls that failed come again.
+        A used-up quota of the Admin API is none: nothing that has to be stored waits for it."""
+        listing = self._admin.trouble
+        why = self._uploads.trouble or (None if isinstance(listing, Limited) else listing)
+        return str(why) if why else None
 
     def _work(self, function: Callable[..., Any], args: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         self._wire.forget()
@@ -95,18 +102,21 @@ class Account:
 
 
 @asynccontextmanager
-async def open_account(url: str, threads: int = 6) -> AsyncIterator[Account]:
+async def open_account(
+    url: str, threads: int = 6, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Account]:
     """The account of a `cloudinary://key:secret@cloud` URL, with at most `threads` calls at a time.
 
     Neither environment nor the SDK's global configuration matter, so several accounts live side by side. Must
-    be opened after a fork. Raises BadSettings, without the secret, where the URL is malformed.
+    be opened after a fork. `clock` is Unix time. Raises BadSettings, without the secret, where the URL is
+    malformed.
     """
     whose = credentials(url)
     pool = _connections(threads)
     wire = _installed()
     executor = ThreadPoolExecutor(threads, "cloudinary", wire.belong, (pool,))
     try:
-        yield Account(whose, executor, wire)
+        yield Account(whose, executor, wire, clock)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         # Calls under way hold connections; they end by their own timeouts.

@@ -28,7 +28,7 @@ class Settings(ServiceSettings):
     )
     stagger_ms: int = Field(0, ge=0, description="least milliseconds between two submits to one backend")
     lease_seconds: float = Field(
-        15.0, ge=0.2, description="seconds after which an image of a dead renderer is taken over"
+        15.0, ge=0.2, description="seconds after which the work of a dead process is taken over by another"
     )
     render_deadline: float = Field(
         900.0, gt=0, description="seconds from submit to bytes, per try; then the image is tried elsewhere"

@@ -42,7 +42,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
     ):
         shelf = CloudinaryShelf(account)
         folders = SqlFolders(database, time.time)
-        ledger = SqlLedger(database, time.time, settings.uploads)
+        ledger = SqlLedger(database, time.time, settings.uploads, settings.lease_seconds)
         mirror = Mirror(folders, shelf)
         yield Service(
             NAME,

@@ -36,7 +36,7 @@ async def on_image_ready(
 ) -> Sequence[Message]:
     """Stored at its number, or why not."""
     step = await ledger.decide(ready, claims.for_image)
-    return step.messages if isinstance(step, Say) else await _store(step, ledger, shelf, blobs)
+    return await _said(step, shelf) if isinstance(step, Say) else await _store(step, ledger, shelf, blobs)
 
 
 async def on_index_reassigned(
@@ -45,7 +45,7 @@ async def on_index_reassigned(
     """An image that had to give way is stored at its new number."""
     await batches.advance(moved.folder, moved.next_index)
     step = await ledger.decide(moved, claims.for_new_number)
-    return step.messages if isinstance(step, Say) else await _store(step, ledger, shelf, blobs)
+    return await _said(step, shelf) if isinstance(step, Say) else await _store(step, ledger, shelf, blobs)
 
 
 async def on_image_failed(
@@ -54,7 +54,7 @@ async def on_image_failed(
     """A placeholder at the image's number, where one follows."""
     step = await ledger.decide(failed, claims.for_placeholder)
     if isinstance(step, Say):
-        return step.messages
+        return await _said(step, shelf)
     async with ledger.holding(step):
         data = await draw(card_of(step, failed))
         row = endings.noted(step.row, data)
@@ -86,6 +86,15 @@ async def forget_bytes(ready: ImageReady, *, ledger: Ledger, blobs: Blobs) -> No
     known = await ledger.known(ready.batch_id, ready.ordinal)
     if endings.are_spent(known.row, ready):
         await blobs.remove(ready.blob_key)
+
+
+async def _said(step: Say, shelf: Shelf) -> Sequence[Message]:
+    """What is deleted is taken away once more: a process that froze may have stored it after the deletion,
+    and its delivery comes again."""
+    for deleted in step.messages:
+        if isinstance(deleted, ImageDeleted):
+            await shelf.remove(deleted.public_id)
+    return step.messages
 
 
 async def _store(claim: Store, ledger: Ledger, shelf: Shelf, blobs: Blobs) -> Sequence[Message]:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from chassis.cloudinary_account import Account, NotFound, Refused, Unauthorized, open_account
 from chassis.cloudinary_answers import Limited
+from chassis.cloudinary_gate import OUTDATED, SPREAD
 from chassis.cloudinary_url import credentials
 from chassis.settings import BadSettings
 from messaging.errors import Outage
@@ -53,6 +54,20 @@ async def stand_in(tmp_path: Path) -> AsyncIterator[str]:
 async def account(stand_in: str) -> AsyncIterator[Account]:
     async with open_account(url_of(stand_in), threads=3) as account:
         yield account
+
+
+class Clock:
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def calls(base: str) -> dict[str, int]:
+    async with httpx.AsyncClient() as client:
+        counted: dict[str, int] = (await client.get(f"{base}/sandbox/stats")).json()["calls"]
+    return counted
 
 
 async def fault(base: str, **rule: Any) -> None:
@@ -112,7 +127,8 @@ async def test_whatever_says_nothing_of_the_image_is_an_outage(
     with pytest.raises(Outage) as outage:
         await account.call(function, *args, **({"public_id": NAME} if call == "upload" else {}))
     assert not isinstance(outage.value, Unauthorized)
-    assert await account.trouble() == str(outage.value)
+    waits = (call, kind[:7]) == ("resource", "limited")
+    assert await account.trouble() == (None if waits else str(outage.value))
 
 
 @pytest.mark.parametrize("kind", ["unauthorized", "forbidden", "stale"])
@@ -126,13 +142,67 @@ async def test_a_refused_account_is_a_loud_outage_that_says_what_to_check(
         await account.call(function, *args, **({"public_id": NAME} if call == "upload" else {}))
 
 
-async def test_a_good_answer_ends_the_trouble(account: Account, stand_in: str) -> None:
-    await fault(stand_in, kind="unauthorized")
-    with pytest.raises(Unauthorized):
+async def test_a_good_answer_ends_the_trouble(stand_in: str) -> None:
+    clock = Clock()
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="unauthorized")
+        with pytest.raises(Unauthorized):
+            await account.call(api.ping)
+        assert "CLOUDINARY_URL" in (await account.trouble() or "")
+        clock.now += 4
         await account.call(api.ping)
-    assert "CLOUDINARY_URL" in (await account.trouble() or "")
-    await account.call(api.ping)
+        assert await account.trouble() is None
+
+
+async def test_a_refused_account_is_tried_again_after_a_rest_and_not_before(stand_in: str) -> None:
+    clock = Clock()
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="unauthorized", count=2)
+        for _ in range(5):
+            with pytest.raises(Unauthorized, match="CLOUDINARY_URL"):
+                await account.call(uploader.upload, PNG, public_id=NAME)
+        assert (await calls(stand_in))["upload"] == 1
+        clock.now += 3
+        with pytest.raises(Unauthorized):
+            await account.call(uploader.upload, PNG, public_id=NAME)
+        clock.now += 3
+        with pytest.raises(Unauthorized):
+            await account.call(uploader.upload, PNG, public_id=NAME)
+        assert (await calls(stand_in))["upload"] == 2
+        clock.now += 4
+        await account.call(uploader.upload, PNG, public_id=NAME)
+
+
+async def test_a_limit_that_says_its_end_is_waited_for_without_a_call(stand_in: str) -> None:
+    clock = Clock(time.time())
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="limited_429", reset_seconds=600)
+        for later in (0, 300, 290):
+            clock.now += later
+            with pytest.raises(Limited):
+                await account.call(api.ping)
+        assert (await calls(stand_in))["ping"] == 1
+        clock.now += 10 + SPREAD + 1
+        await account.call(api.ping)
+
+
+async def test_a_limit_on_listing_does_not_stop_uploads(account: Account, stand_in: str) -> None:
+    await fault(stand_in, kind="limited_420", calls=["ping"], count=None, reset_seconds=3000)
+    with pytest.raises(Limited):
+        await account.call(api.ping)
+    assert (await account.call(uploader.upload, PNG, public_id=NAME))["public_id"] == NAME
     assert await account.trouble() is None
+
+
+async def test_old_trouble_says_nothing_of_now(stand_in: str) -> None:
+    clock = Clock()
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="error_503")
+        with pytest.raises(Outage):
+            await account.call(api.ping)
+        assert await account.trouble()
+        clock.now += OUTDATED + 1
+        assert await account.trouble() is None
 
 
 @pytest.mark.parametrize("status", [408, 413, 422, 423, 499, 501, 504])
@@ -256,6 +326,14 @@ async def test_the_folder_mode_is_asked_once(tmp_path: Path) -> None:
         async with httpx.AsyncClient() as client:
             stats = (await client.get(f"{base}/sandbox/stats")).json()
         assert stats["calls"]["config"] == 2
+
+
+@pytest.mark.parametrize("mode", ["fixed", "dynamic"])
+async def test_a_used_up_admin_quota_does_not_keep_the_folder_mode_secret(tmp_path: Path, mode: str) -> None:
+    settings = CloudinarySettings(tmp_path, folder_mode=mode, admin_calls_per_hour=0)  # type: ignore[arg-type]
+    async with serve(cloudinary(settings)) as base, open_account(url_of(base)) as account:
+        assert await account.folder_mode() == mode
+        assert await _assets(base) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ to the account's defaults, nothing overwritten unless told to, an answer believe
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import md5
 from typing import Any
 
 from chassis.cloudinary_account import Account, NotFound, Refused
@@ -76,7 +77,8 @@ class CloudinaryShelf:
             )
         except (NotFound, Refused) as why:
             raise Outage(f"Cloudinary does not take {public_id}: {why}") from why
-        if answer.get("public_id") != public_id or answer.get("bytes") != len(digits):
+        sent = (public_id, len(digits), md5(digits.encode(), usedforsecurity=False).hexdigest())
+        if (answer.get("public_id"), answer.get("bytes"), answer.get("etag")) != sent:
             raise Outage(f"Cloudinary does not say that it stored {public_id} as it was sent")
 
     async def read(self, folders: Sequence[str]) -> Mapping[str, int]:

@@ -25,20 +25,16 @@ from services.uploader.ports import C
 
 log = structlog.get_logger("uploader")
 
-#: Seconds that a claim outlives its process. It is renewed three times as often.
-LEASE_SECONDS = 15.0
-
 ENDED = Counter("darkroom_uploads", "Ends of attempts to store an image", ["end"])
 
 Key = tuple[str, int]
 
 
 class SqlLedger:
-    """Implements `Ledger`. At most `at_once` claims of this process are worked on; others wait their turn."""
+    """Implements `Ledger`. At most `at_once` claims of this process are worked on; others wait their turn.
+    A claim outlives its process by `lease` seconds; it is renewed three times as often."""
 
-    def __init__(
-        self, database: Database, clock: Callable[[], float], at_once: int, lease: float = LEASE_SECONDS
-    ) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], at_once: int, lease: float) -> None:
         self._database = database
         self._clock = clock
         self._turns = asyncio.Semaphore(at_once)

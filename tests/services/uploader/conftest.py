@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from chassis import cloudinary_gate
 from sandbox.cloudinary import CloudinarySettings, cloudinary
 from sandbox.serving import serve
 from tests.services.uploader.stage import Replica, Stage, replica
+
+
+@pytest.fixture(autouse=True)
+def no_long_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rate limit or a refused account; how long they are is tested with the account."""
+    monkeypatch.setattr(cloudinary_gate, "LIMITED_RESTS", (0.05,))
+    monkeypatch.setattr(cloudinary_gate, "UNAUTHORIZED_RESTS", (0.05,))
+    monkeypatch.setattr(cloudinary_gate, "SPREAD", 0.05)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -20,7 +20,7 @@ from chassis.database import Database, open_database
 from contracts.commands import Character, GenerateBatch
 from contracts.events import ImageFailed, ImageReady, ImageStored, IndexReassigned, IndicesReserved
 from contracts.message import Message
-from messaging.errors import Later
+from messaging.errors import Later, Outage
 from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
 from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.adapters.sql_ledger import SqlLedger
@@ -57,6 +57,10 @@ class Stage:
             stats: dict[str, Any] = (await client.get(f"{self.url}/sandbox/stats")).json()
         return stats
 
+    async def begun(self) -> bool:
+        """Whether an upload has reached storage."""
+        return bool((await self.stats())["calls"].get("upload"))
+
     async def fetch(self, url: str) -> bytes:
         async with httpx.AsyncClient() as client:
             return (await client.get(url)).raise_for_status().content
@@ -79,12 +83,12 @@ class Replica:
         return await self._subscription(message).handle(message)  # type: ignore[no-any-return]
 
     async def hear_until_done(self, message: Message, seconds: float = 10) -> Sequence[Message]:
-        """Handles a delivery that comes back as often as it has to wait."""
+        """Handles a delivery that comes back as often as it has to wait, for others or for storage."""
         async with asyncio.timeout(seconds):
             while True:
                 try:
                     return await self.hear(message)
-                except Later:
+                except (Later, Outage):
                     await asyncio.sleep(0.02)
 
     async def afterwards(self, message: ImageReady) -> None:

@@ -42,8 +42,9 @@ from tests.services.uploader.stage import (
 )
 
 
-def settings(stage: Stage, uploads: int = 4) -> Settings:
+def settings(stage: Stage, uploads: int = 4, lease: float = 15) -> Settings:
     return Settings(
+        lease_seconds=lease,
         bus_url="memory:",
         database_url=stage.database,
         blobs_url=f"file:{stage.blobs}",
@@ -126,6 +127,20 @@ async def test_a_refused_account_shows_in_readiness_and_dead_letters_nothing(sta
         assert "CLOUDINARY_URL" in (await service.checks["storage"]() or "")
         assert await desk.bus.dead_letters() == {}
         assert desk.said == []
+
+
+async def test_the_work_of_a_dead_process_is_taken_over_after_the_lease_that_was_set(stage: Stage) -> None:
+    await stage.fault("latency", calls=["upload"], delay_seconds=1, count=1)
+    message = await put(stage, ready(picture(1)), picture(1))
+    async with open_uploader(settings(stage, lease=0.3), MemoryBus()) as dying:
+        handle = next(one.handle for one in dying.subscriptions if one.message is ImageReady)
+        working = asyncio.ensure_future(handle(message))
+        await until_true(stage.begun)
+        working.cancel()
+        async with open_uploader(settings(stage), MemoryBus()) as other, running(other) as desk:
+            await desk.bus.publish(message)
+            await desk.until(lambda said: any(isinstance(one, ImageStored) for one in said), seconds=5)
+    assert len(await stage.assets()) == 1
 
 
 async def test_a_dead_image_says_that_it_failed(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from cloudinary import uploader as sdk
 
 from contracts.commands import DeleteImage
 from contracts.events import ImageDeleted, ImageStored
@@ -43,6 +44,16 @@ async def test_whatever_comes_later_is_answered_with_deleted(each_stage: Stage) 
             assert tuple(await uploader.hear(cause)) == (GONE,)
         assert await uploader.bury(message, "why") == (GONE,)
     assert await each_stage.assets() == {}
+
+
+async def test_what_a_frozen_process_stored_after_the_deletion_goes_when_its_delivery_comes_again(
+    uploader: Replica, stage: Stage
+) -> None:
+    message = await uploader.deliver(picture(1))
+    await uploader.hear(COMMAND)
+    await uploader.account.call(sdk.upload, picture(1), public_id=public_id(7))
+    assert await uploader.hear(message) == (GONE,)
+    assert await stage.assets() == {}
 
 
 async def test_a_name_that_was_never_heard_of_stays_empty_too(each_stage: Stage) -> None:

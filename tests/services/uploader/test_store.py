@@ -119,7 +119,7 @@ async def test_a_lost_answer_is_an_outage_and_repeating_stores_one_asset(
     message = await uploader.deliver(picture(1))
     with pytest.raises(Outage):
         await uploader.hear(message)
-    (said,) = await uploader.hear(message)
+    (said,) = await uploader.hear_until_done(message)
     assert isinstance(said, ImageStored)
     assets = await stage.assets()
     assert [asset["etag"] for asset in assets.values()] == [message.md5]
@@ -136,7 +136,7 @@ async def test_a_refused_account_stops_uploading_loudly_and_fails_no_image(
         with pytest.raises(Outage, match="check"):
             await uploader.hear(message)
         assert "check" in (await uploader.account.trouble() or "")
-    assert isinstance((await uploader.hear(message))[0], ImageStored)
+    assert isinstance((await uploader.hear_until_done(message))[0], ImageStored)
     assert await uploader.account.trouble() is None
 
 
