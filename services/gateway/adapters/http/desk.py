@@ -52,7 +52,8 @@ class Guarded(APIRoute):
 
     @property
     def scope(self) -> str | None:
-        return next((need.scopes[0] for need in self.dependencies if isinstance(need, Needed)), None)
+        named = [need.scopes for need in self.dependencies if isinstance(need, Needed)]
+        return next((scopes[0] for scopes in named if scopes), None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

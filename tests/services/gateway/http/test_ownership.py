@@ -14,6 +14,7 @@ from starlette.routing import Route
 from chassis.web import Readiness
 from services.gateway.adapters.http.app import ROUTERS, build
 from services.gateway.adapters.http.desk import Guarded
+from services.gateway.adapters.http.document import Application
 from services.gateway.adapters.http.envelope import Envelope
 from tests.services.gateway.http.door import SECRET, Door, bearer, token
 from tests.services.gateway.http.routes import IN_ORDER, ROUTES, call, documented, things_of_areg
@@ -115,6 +116,7 @@ async def test_every_route_is_walked(door: Door) -> None:
 async def test_what_needs_no_token_shows_nothing_of_anybody(door: Door) -> None:
     app = build(door.service, Readiness({}))  # type: ignore[arg-type]  # never called
     assert isinstance(app, Envelope)
+    assert isinstance(app.inside, Application)
     routes = [route for route in app.inside.routes if isinstance(route, Route)]
     assert {route.path.partition("/")[2].partition("/")[0] for route in routes} == OPEN
     things = await things_of_areg(door, premade=False)

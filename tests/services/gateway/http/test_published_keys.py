@@ -1,85 +1,39 @@
 """Tokens signed with keys that are published at a real address."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from chassis.web import serving
-from services.gateway.adapters.published_keys import FRESH, KEPT, REST, PublishedKeys
-from services.gateway.adapters.tokens import Tokens, Unauthorized, Uncheckable
-from services.gateway.settings import TokenSettings
+from services.gateway.adapters.published_keys import FRESH, KEPT, REST
+from services.gateway.adapters.tokens import Unauthorized, Uncheckable
 from tests.services.gateway.http.door import bearer, opened
-
-RSA = rsa.generate_private_key(65537, 2048)
-OTHER_RSA = rsa.generate_private_key(65537, 2048)
-EC = ec.generate_private_key(ec.SECP256R1())
-CURVE_P384 = ec.generate_private_key(ec.SECP384R1())
-
-
-def published(private: Any, kid: str, **more: str) -> dict[str, Any]:
-    name = "RS256" if isinstance(private, rsa.RSAPrivateKey) else "ES256"
-    text = jwt.get_algorithm_by_name(name).to_jwk(private.public_key())
-    return {**json.loads(text), "kid": kid, **more}
-
-
-def signed(private: Any, algorithm: str, kid: str | None, **claims: Any) -> str:
-    said = {"username": "Areg", "exp": time.time() + 3600, **claims}
-    headers = {"kid": kid} if kid else None
-    return jwt.encode(said, private, algorithm=algorithm, headers=headers)
-
-
-RS, ES = signed(RSA, "RS256", "rsa"), signed(EC, "ES256", "ec")
-BOTH = {"keys": [published(RSA, "rsa", alg="RS256", use="sig"), published(EC, "ec")]}
-
-
-@dataclass
-class Issuer:
-    """Publishes keys, or fails as it is told."""
-
-    content: bytes = json.dumps(BOTH).encode()
-    status: int = 200
-    asked: int = 0
-    url: str = ""
-    now: float = 1000.0
-    told: dict[str, str] = field(default_factory=dict)
-
-    async def answer(self, _request: Request) -> Response:
-        self.asked += 1
-        return Response(self.content, self.status, media_type="application/json")
-
-    def publishes(self, *keys: dict[str, Any]) -> None:
-        self.content = json.dumps({"keys": keys}).encode()
-
-    def tokens(self, **settings: str) -> Tokens:
-        """With a clock that stands still until it is moved."""
-        asked = TokenSettings(jwt_jwks_url=self.url, **settings)  # type: ignore[arg-type]
-        return Tokens(asked, PublishedKeys(self.url, lambda: self.now))
+from tests.services.gateway.http.issuer import (
+    CURVE_P384,
+    EC,
+    ES,
+    OTHER_RSA,
+    RS,
+    RSA,
+    Issuer,
+    published,
+    served,
+    signed,
+    with_header,
+)
 
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[Issuer]:
     issuer = Issuer()
-    async with _served(issuer):
+    async with served(issuer):
         yield issuer
-
-
-@asynccontextmanager
-async def _served(issuer: Issuer) -> AsyncIterator[None]:
-    async with serving(Starlette(routes=[Route("/keys", issuer.answer)]), "127.0.0.1", 0) as url:
-        issuer.url = f"{url}/keys"
-        yield
 
 
 @pytest.mark.parametrize("token", [RS, ES], ids=["RS256", "ES256"])
@@ -109,6 +63,13 @@ def confused() -> str:
         signed(CURVE_P384, "ES384", "ec"),
         signed("x" * 40, "HS256", "rsa"),
         jwt.encode({"username": "Areg"}, "", algorithm="none"),
+        with_header(OTHER_RSA, {"kid": "elsewhere", "jku": "http://127.0.0.1:1/keys"}),
+        with_header(OTHER_RSA, {"kid": "elsewhere", "x5u": "http://127.0.0.1:1/chain"}),
+        with_header(OTHER_RSA, {"kid": "rsa", "jwk": published(OTHER_RSA, "rsa")}),
+        with_header(RSA, {"kid": "rsa", "crit": ["exp2"], "exp2": 1}),
+        with_header(RSA, {"kid": "' OR 1=1 --"}),
+        with_header(RSA, {"kid": "../../../dev/null"}),
+        with_header(RSA, {"kid": "x" * 5000}),
         "garbage",
         "a.b.c",
         "",
@@ -123,6 +84,13 @@ def confused() -> str:
         "ES384",
         "HS256",
         "alg none",
+        "says where its key is",
+        "says where its chain is",
+        "brings its own key",
+        "asks for what nobody knows",
+        "key id is SQL",
+        "key id is a path",
+        "key id is huge",
         "garbage",
         "dots",
         "empty",
@@ -197,6 +165,43 @@ async def test_a_new_key_is_known_at_its_first_token_and_invented_ones_are_not_a
         await tokens.caller(RS)
 
 
+async def test_a_key_that_is_too_short_to_be_safe_is_none(issuer: Issuer) -> None:
+    weak = rsa.generate_private_key(65537, 1024)
+    issuer.publishes(published(weak, "weak"), published(EC, "ec"))
+    tokens = issuer.tokens()
+    with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+        signed_with_it = signed(weak, "RS256", "weak")
+    with pytest.raises(Unauthorized):
+        await tokens.caller(signed_with_it)
+    assert (await tokens.caller(ES)).username == "Areg"
+
+
+async def test_a_key_that_was_taken_back_opens_nothing_once_the_set_is_old(issuer: Issuer) -> None:
+    tokens = issuer.tokens()
+    await tokens.caller(RS)
+    issuer.publishes(published(EC, "ec"))
+    issuer.now += FRESH
+    with pytest.raises(Unauthorized):
+        await tokens.caller(RS)
+
+
+async def test_an_issuer_that_hangs_makes_one_caller_wait_and_not_everybody(issuer: Issuer) -> None:
+    tokens = issuer.tokens()
+    await tokens.caller(RS)
+    issuer.now += FRESH
+    issuer.hangs = asyncio.Event()
+    first = asyncio.create_task(tokens.caller(RS))
+    while issuer.asked < 2:  # noqa: ASYNC110  the issuer tells nobody that it was asked
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(2):
+        others = await asyncio.gather(*(tokens.caller(each) for each in (RS, ES, RS)))
+    assert [caller.username for caller in others] == ["Areg"] * 3
+    assert not first.done()
+    issuer.hangs.set()
+    assert (await first).username == "Areg"
+    assert issuer.asked == 2
+
+
 @pytest.mark.parametrize(
     ("status", "content"),
     [
@@ -237,7 +242,7 @@ async def test_known_keys_stay_good_while_their_issuer_is_away_but_not_for_ever(
 
 async def test_nobody_at_the_address_is_a_503_that_says_so(tmp_path: Any) -> None:
     issuer = Issuer()
-    async with _served(issuer):
+    async with served(issuer):
         pass
     async with opened(tmp_path, JWT_SECRET="", JWT_JWKS_URL=issuer.url) as door:
         answer = await door.by("Areg").get("/v1/batches", headers=bearer(RS))
