@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from contracts.limits import MAX_QUANTITY, MAX_SIDE, MAX_TEXT, MIN_SIDE
 from services.gateway.adapters.http import examples
 from services.gateway.adapters.http.codes import ANY_ORDER, answers
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
 from services.gateway.adapters.http.orders import Known, known_character, new_batch_id, order, outcome
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
@@ -103,6 +103,7 @@ class GalleryAnswer(BaseModel):
 @router.post(
     "/generate",
     operation_id="generateImages",
+    dependencies=[needs("batches:write")],
     summary="Generate images and wait for them",
     response_model=GeneratedAnswer,
     responses={
@@ -139,6 +140,7 @@ async def generate(
 @router.get(
     "/character/{character_id}",
     operation_id="listCharacterImages",
+    dependencies=[needs("images:read")],
     summary="List a character's images",
     responses={
         200: examples.answer("What there is", "gallery"),
@@ -197,7 +199,7 @@ def _described(image: ImageState) -> GeneratedImage:
         index=image.index,
         url=_url(image),
         public_id=image.asset.public_id if image.asset and _url(image) else None,
-        status=image.status.value,
+        status=image.status.word,
         placeholder=image.status is Status.PLACEHOLDER,
         error=image.error.detail if image.error else None,
     )
