@@ -66,6 +66,8 @@ BATCHES = Table(
     Column("started_at", Float),
     # The word for a batch that is over; what a list is asked by.
     Column("outcome", String(20)),
+    # What its order said of a webhook, as JSON, to know the same order again.
+    Column("webhook", Text),
     Index("batches_by_owner", "username", "created_at", "batch_id"),
     Index(
         "batches_open",

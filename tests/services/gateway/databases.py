@@ -12,7 +12,8 @@ from sqlalchemy import Table, delete, select, text
 from chassis.database import Database, open_database
 from contracts.message import Message
 from services.gateway import adapters
-from services.gateway.adapters.tables import CHANGES, METADATA, OUTBOX
+from services.gateway.adapters.tables import CHANGES, OUTBOX
+from services.gateway.adapters.webhooks.tables import METADATA
 
 MIGRATIONS = Path(adapters.__file__).parent / "migrations"
 

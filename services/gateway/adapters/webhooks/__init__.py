@@ -1,0 +1,1 @@
+"""Calls to whoever wants to be called: kept, written down with what they tell, made, and logged."""
