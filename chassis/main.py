@@ -17,6 +17,10 @@ from messaging.connect import CannotConnect, open_bus
 
 log = structlog.get_logger("main")
 
+#: Seconds that a service waits for its broker before it opens its port without it: not ready, but alive, and
+#: what callers want meanwhile is kept where a service has a place for it.
+BUS_PATIENCE = 2.0
+
 
 class ServiceSettings(Settings):
     """What every service on a bus knows."""
@@ -59,7 +63,9 @@ async def _serve(
     async with AsyncExitStack() as opened:
         try:
             async with unless(stop):
-                bus = await opened.enter_async_context(open_bus(url, name, declare=settings.bus_declare))
+                bus = await opened.enter_async_context(
+                    open_bus(url, name, settings.bus_declare, BUS_PATIENCE)
+                )
                 service = await opened.enter_async_context(opening(settings, bus))
         except Stopped:
             log.info("stopped before it was open")

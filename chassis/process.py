@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -73,9 +73,9 @@ async def run(
     async def flowing() -> str | None:
         return bus.trouble()
 
-    if not all(service.outlasts_bus for service in services):
-        checks = {"bus": flowing, **checks}
-    readiness = Readiness(checks)
+    outlasted = all(service.outlasts_bus for service in services)
+    bus_check: dict[str, Check] = {"bus": flowing}
+    readiness = Readiness(checks, bus_check) if outlasted else Readiness(bus_check | checks)
     async with AsyncExitStack() as stack:
         for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
             url = await stack.enter_async_context(serving(app, host, port))
@@ -84,9 +84,10 @@ async def run(
         loops = [loop for service in services for loop in (*service.loops, _telling(service, readiness, bus))]
         running = [asyncio.ensure_future(loop()) for loop in loops]
         stack.push_async_callback(_cancel, running)
-        await stack.enter_async_context(
-            bus.consuming([subscription for service in services for subscription in service.subscriptions])
-        )
+        subscriptions = [each for service in services for each in service.subscriptions]
+        with suppress(Stopped):
+            async with unless(stop):
+                await stack.enter_async_context(bus.consuming(subscriptions))
         log.info("running", services=[service.name for service in services])
         try:
             await _until(stop, running)

@@ -27,16 +27,25 @@ HIGHEST_PORT = 65_535
 class Readiness:
     """Whether this process should get work, and why not."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], outlasted: Mapping[str, Check] | None = None) -> None:
+        """`outlasted`: what is told when it fails, but keeps no work away."""
         self._checks = checks
+        self._outlasted = outlasted or {}
         self.draining = False
 
     async def troubles(self) -> dict[str, str]:
         """Name -> reason of each check that fails now; empty means ready."""
         if self.draining:
             return {"process": "stopping"}
-        answers = await asyncio.gather(*(self._ask(check) for check in self._checks.values()))
-        return {name: why for name, why in zip(self._checks, answers, strict=True) if why}
+        return await self._failing(self._checks)
+
+    async def outlasted(self) -> dict[str, str]:
+        """Name -> reason of what fails now and is outlasted."""
+        return await self._failing(self._outlasted)
+
+    async def _failing(self, checks: Mapping[str, Check]) -> dict[str, str]:
+        answers = await asyncio.gather(*(self._ask(check) for check in checks.values()))
+        return {name: why for name, why in zip(checks, answers, strict=True) if why}
 
     async def _ask(self, check: Check) -> str | None:
         try:
@@ -56,7 +65,9 @@ def status_routes(readiness: Readiness) -> list[Route]:
 
     async def ready(_request: Request) -> Response:
         troubles = await readiness.troubles()
-        words = {"status": "not ready" if troubles else "ready", "troubles": troubles}
+        words: dict[str, object] = {"status": "not ready" if troubles else "ready", "troubles": troubles}
+        if outlasted := await readiness.outlasted():
+            words["outlasted"] = outlasted
         return JSONResponse(words, status_code=503 if troubles else 200)
 
     async def metrics(_request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 from messaging.bus import Bus
 from messaging.errors import CannotConnect
@@ -11,9 +12,10 @@ __all__ = ["CannotConnect", "open_bus"]
 
 
 @asynccontextmanager
-async def open_bus(url: str, app_id: str, declare: bool = True) -> AsyncIterator[Bus]:
+async def open_bus(url: str, app_id: str, declare: bool = True, patience: float = inf) -> AsyncIterator[Bus]:
     """`memory:` lives and ends with the context; `amqp://` and `amqps://` are a RabbitMQ broker, on which
-    `declare` says whether to declare the topology or only check it.
+    `declare` says whether to declare the topology or only check it. A broker that is away is waited for,
+    `patience` seconds at the most; then the bus is open, and in trouble until the broker is there.
 
     Raises CannotConnect for any other URL, a refused login, or a topology that does not fit.
     """
@@ -23,7 +25,7 @@ async def open_bus(url: str, app_id: str, declare: bool = True) -> AsyncIterator
         # The client library is loaded only where a broker is used.
         from messaging.rabbitmq import open_rabbitmq
 
-        async with open_rabbitmq(url, app_id, declare) as bus:
+        async with open_rabbitmq(url, app_id, declare, patience) as bus:
             yield bus
     else:
         # Only the scheme: the rest may hold a password.

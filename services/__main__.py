@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from chassis import logs
-from chassis.main import ServiceSettings
+from chassis.main import BUS_PATIENCE, ServiceSettings
 from chassis.process import Service, Stopped, run, stop_on_signals, unless
 from chassis.settings import BadSettings, Settings, read
 from messaging.bus import Bus
@@ -83,7 +83,7 @@ async def serve(
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
         try:
             async with unless(stop):
-                bus = await stack.enter_async_context(open_bus(bus_url, "darkroom"))
+                bus = await stack.enter_async_context(open_bus(bus_url, "darkroom", patience=BUS_PATIENCE))
                 services = await stack.enter_async_context(opened(bus, known, system.var_dir))
         except Stopped:
             return

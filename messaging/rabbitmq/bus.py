@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import structlog
@@ -68,17 +69,25 @@ class RabbitBus:
 
 
 @asynccontextmanager
-async def open_rabbitmq(url: str, app_id: str, declare: bool = True) -> AsyncIterator[RabbitBus]:
-    """Waits, with log lines, for a broker that comes up later. Raises Refused where it does not let us in,
-    TopologyMismatch where it lacks what we may not declare, or has it otherwise.
+async def open_rabbitmq(
+    url: str, app_id: str, declare: bool = True, patience: float = inf
+) -> AsyncIterator[RabbitBus]:
+    """Waits, with log lines, for a broker that comes up later; after `patience` seconds the bus is open
+    without it, as it is when a broker is lost. Raises Refused where it does not let us in, TopologyMismatch
+    where it lacks what we may not declare, or has it otherwise.
 
     `declare` also puts the topology back after every reconnect; without it the broker is left as it is.
     """
     address = Address(url, app_id)
     consuming = Link(address, "consumes", topology.declare if declare else None)
     publishing = Link(address, "publishes")
-    async with consuming.opened(), publishing.opened():
-        if not declare:
+    # One wait for both: where the first gave up, the second tries once.
+    async with (
+        consuming.opened(patience),
+        publishing.opened(patience if consuming.connected else 0),
+    ):
+        # Where nobody is there to be asked yet, the consumers find out and say so.
+        if not declare and consuming.connected:
             await topology.check(await consuming.connection())
         yield RabbitBus(consuming, publishing, app_id, declare)
 

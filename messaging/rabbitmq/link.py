@@ -72,13 +72,19 @@ class Link:
         self.trouble: str | None = None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
-        """Waits for a broker that comes up later. Raises Refused and TopologyMismatch at once; both are
-        only logged when they come up in a later reconnect."""
+    async def opened(self, patience: float) -> AsyncIterator[None]:
+        """Waits so many seconds for a broker that comes up later, and goes on without it then: the link is
+        in trouble until it is up. Raises Refused and TopologyMismatch at once; both are only logged when
+        they come up later."""
+        until = asyncio.get_running_loop().time() + patience
+        connection: AbstractConnection | None = None
         for attempt in count():
             try:
                 connection = await self._open()
             except Outage as outage:
+                self.trouble = str(outage)
+                if asyncio.get_running_loop().time() >= until:
+                    break
                 await self._wait(attempt, outage)
             else:
                 break
@@ -107,10 +113,11 @@ class Link:
         await connection.transport.ready()
         return connection
 
-    async def _keep(self, connection: AbstractConnection) -> None:
+    async def _keep(self, connection: AbstractConnection | None) -> None:
         while True:
-            await self._watch(connection)
-            await self._drop()
+            if connection is not None:
+                await self._watch(connection)
+                await self._drop()
             connection = await self._reopen()
 
     async def _reopen(self) -> AbstractConnection:

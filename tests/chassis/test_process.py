@@ -70,7 +70,10 @@ async def test_a_bus_in_trouble_is_not_ready() -> None:
 async def test_a_service_that_outlasts_the_bus_wants_calls_also_while_it_is_in_trouble() -> None:
     outlasting = Service("a", outlasts_bus=True)
     async with running(Troubled(), outlasting) as url, httpx.AsyncClient() as client:
-        assert (await client.get(f"{url}/ready")).json() == {"status": "ready", "troubles": {}}
+        answer = await client.get(f"{url}/ready")
+        assert answer.status_code == 200
+        told = {"status": "ready", "troubles": {}, "outlasted": {"bus": "no broker"}}
+        assert answer.json() == told
     async with running(Troubled(), outlasting, Service("b")) as url, httpx.AsyncClient() as client:
         assert (await client.get(f"{url}/ready")).status_code == 503
 

@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from contracts.commands import GenerateBatch
+from messaging.bus import Subscription
+from messaging.rabbitmq import open_rabbitmq
 from tests.distributed.processes import Replica
-from tests.journeys.caller import SECRET
+from tests.journeys.caller import SECRET, Caller
 from tests.journeys.process import ran
 from tests.journeys.waiting import until
+from tests.messaging.ear import Ear
 from tests.messaging.forwarder import Forwarder
 from tests.source import ROOT
 
@@ -94,6 +98,31 @@ async def test_a_service_waits_for_a_broker_and_a_database_that_come_later(
                 async with database.laid():
                     await gateway.ready(client)
                     await gateway.stop()
+    finally:
+        await gateway.end()
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_starts_without_a_broker_accepts_and_sends_once_it_is_there(
+    rabbitmq_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    broker = Forwarder(rabbitmq_url)
+    known = {"JWT_SECRET": SECRET, "BUS_URL": broker.url, "DATABASE_URL": postgres_url}
+    gateway, ear = Replica("gateway", 1, tmp_path, known), Ear()
+    await gateway.start()
+    try:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
+            await gateway.ready(client)
+            told = (await client.get("/ready")).json()
+            assert told["status"] == "ready"
+            assert "broker" in told["outlasted"]["bus"]
+            areg = Caller(client, "Areg")
+            batch_id = await areg.ask("order-1", await areg.register("Opal Fever"))
+            assert (await areg.look(batch_id))["status"] == "queued"
+            reading = [Subscription("indexer", GenerateBatch, ear)]
+            async with broker.laid(), open_rabbitmq(rabbitmq_url, "tests") as bus, bus.consuming(reading):
+                (command,) = await ear.hears()
+            assert command.batch_id == batch_id
     finally:
         await gateway.end()
 

@@ -55,6 +55,25 @@ async def test_trap_21_a_broker_that_comes_later_is_waited_for(declared_url: str
     assert "password" not in str(logs)
 
 
+async def test_a_bus_with_little_patience_opens_without_its_broker_and_works_once_it_is_there(
+    declared_url: str,
+) -> None:
+    wire, ear = Forwarder(declared_url), Ear()
+    async with asyncio.timeout(20), open_rabbitmq(wire.url, "tests", declare=False, patience=0) as bus:
+        assert "broker" in (bus.trouble() or "")
+        async with wire.laid():
+            await untroubled(bus)
+            async with bus.consuming([Subscription("renderer", CancelBatch, ear)]):
+                await bus.publish(CancelBatch(batch_id="b1"))
+                await ear.hears()
+
+
+async def test_a_wrong_password_is_said_at_once_also_with_little_patience(declared_url: str) -> None:
+    with pytest.raises(Refused):
+        async with open_rabbitmq(declared_url.replace("darkroom:", "darkroom:x"), "tests", patience=0):
+            raise AssertionError("it was let in")
+
+
 async def test_a_lost_broker_is_trouble_until_it_is_back(wire: Forwarder) -> None:
     async with open_rabbitmq(wire.url, "tests", declare=False) as bus:
         assert bus.trouble() is None
