@@ -14,6 +14,7 @@ from tests.nodes.node import run_apart
 from tests.nodes.postgres import OwnPostgres, Server
 from tests.nodes.rabbitmq import OwnRabbitmq
 from tests.nodes.shared import Run
+from tests.s3.server import S3Server, s3_server
 
 pytest_plugins = ["tests.no_skips"]
 
@@ -99,3 +100,10 @@ def own_postgres(nodes_run: Run) -> Iterator[OwnPostgres]:
         yield node
     finally:
         run_apart(node.remove())
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3-compatible server of this test process; take a bucket of your own."""
+    with s3_server() as server:
+        yield server

@@ -50,10 +50,12 @@ def test_every_command_names_a_module_that_can_be_run(name: str) -> None:
     assert importlib.util.find_spec(f"{module}.__main__")
 
 
-def test_renderer_and_uploader_share_the_folder_of_blobs() -> None:
+def test_renderer_and_uploader_share_the_folder_of_blobs_unless_a_bucket_is_named() -> None:
     for service in ("renderer", "uploader"):
-        folder = environment(service)["BLOBS_URL"].removeprefix("file:")
-        assert f"blobs:{folder}" in CONTAINERS[service]["volumes"]
+        url = re.fullmatch(r"\$\{BLOBS_URL:-file:(.+)\}", environment(service)["BLOBS_URL"])
+        assert url
+        assert f"blobs:{url[1]}" in CONTAINERS[service]["volumes"]
+        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= environment(service).keys()
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "sandbox"])

@@ -49,7 +49,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
     wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
-        open_blobs(settings.blobs_url.get_secret_value()) as blobs,
+        open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_fleet(places, first, wake) as fleet,
     ):
         endings = SqlEndings(database, owner, clock)
@@ -73,7 +73,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             NAME,
             subscriptions=subscriptions(SqlIntake(database, clock), wake),
             loops=(fleet.run, crew.run, announcer.run, progress.run, partial(_tell, progress, claims)),
-            checks={"database": database.trouble, "fleet": fleet.trouble},
+            checks={"database": database.trouble, "blob store": blobs.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
             backends=fleet.statuses,
         )

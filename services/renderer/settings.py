@@ -4,17 +4,17 @@ from pathlib import Path
 
 from pydantic import Field
 
+from chassis.blobs import BlobSettings
 from chassis.main import ServiceSettings
 from chassis.settings import Url
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """Settings of one renderer process."""
 
     database_url: Url = Field(
         description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
     )
-    blobs_url: Url = Field(description="`file:FOLDER`, where finished bytes wait for the uploader")
     renderer_urls: Url = Field(
         description="comma-separated `comfyui+http(s)://[user:password@]host[:port]`; `?bearer=TOKEN` and "
         "`?header.NAME=VALUE` become headers, other query parameters go along with every request"

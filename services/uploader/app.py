@@ -37,7 +37,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
     """Raises BadSettings where a setting can't be used; waits for a database that comes later."""
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
-        open_blobs(settings.blobs_url.get_secret_value()) as blobs,
+        open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
     ):
         shelf = CloudinaryShelf(account)
@@ -52,7 +52,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
                 lambda: every(VERIFY_SECONDS, mirror.verify, "index.txt verified"),
                 lambda: every(SWEEP_SECONDS, lambda: sweep(blobs, ledger), "blob sweep"),
             ],
-            checks={"database": database.trouble, "storage": account.trouble},
+            checks={"database": database.trouble, "blob store": blobs.trouble, "storage": account.trouble},
             in_flight=lambda: len(ledger.held),
         )
 

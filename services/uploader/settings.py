@@ -2,17 +2,17 @@
 
 from pydantic import Field
 
+from chassis.blobs import BlobSettings
 from chassis.main import ServiceSettings
 from chassis.settings import Url
 
 
-class Settings(ServiceSettings):
+class Settings(BlobSettings, ServiceSettings):
     """Settings of one uploader process."""
 
     database_url: Url = Field(
         description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
     )
-    blobs_url: Url = Field(description="`file:FOLDER`, where finished bytes wait for their upload")
     cloudinary_url: Url = Field(description="`cloudinary://key:secret@cloud`, where images are stored")
     uploads: int = Field(6, ge=1, le=30, description="calls to Cloudinary at once, in each uploader process")
     lease_seconds: float = Field(
