@@ -69,6 +69,37 @@ def send(
     typer.echo(asyncio.run(put(broker(), None if str(file) == "-" else file, text, route)))
 
 
+counters = typer.Typer(help="Counters, index.txt and images side by side.", no_args_is_help=True)
+app.add_typer(counters, name="counters")
+
+_FOLDERS = typer.Argument(None, help="as in Areg/characters/opal-fever/images; all that are counted in")
+
+
+@counters.command("show")
+def counters_show(folders: list[str] = _FOLDERS) -> None:
+    """Print what the indexer, index.txt and storage say of each folder."""
+    from cli.counters.commands import show
+
+    raise typer.Exit(asyncio.run(show(folders, typer.echo)))
+
+
+@counters.command("check")
+def counters_check(folders: list[str] = _FOLDERS) -> None:
+    """Print what disagrees, what it means and what to do; exit 1 if anything does."""
+    from cli.counters.commands import check
+
+    raise typer.Exit(asyncio.run(check(folders, typer.echo)))
+
+
+@counters.command("adopt")
+def counters_adopt(folders: list[str] = _FOLDERS) -> None:
+    """Raise counters to what storage holds, never lower them, and write index.txt anew; exit 1 if a folder
+    needs a person. Folders that are named are adopted even if nobody has counted in them yet."""
+    from cli.counters.commands import adopt
+
+    raise typer.Exit(asyncio.run(adopt(folders, typer.echo)))
+
+
 topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)
 app.add_typer(topology, name="topology")
 

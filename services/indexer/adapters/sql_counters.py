@@ -1,8 +1,8 @@
-"""The counters as far as a folder's beginning goes."""
+"""The counters as far as a folder's beginning goes, and for whoever looks after them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from chassis.database import Database
 from services.indexer.adapters.reserving import insert_new
@@ -27,3 +27,17 @@ class SqlCounters:
         async with self._database.begin() as connection:
             await connection.execute(insert_new(connection, COUNTERS).values(row))
             return int((await connection.execute(asked)).scalar_one())
+
+    async def all(self) -> Mapping[str, int]:
+        """The next number of every folder that was ever seen."""
+        asked = select(COUNTERS.c.folder, COUNTERS.c.next_index).order_by(COUNTERS.c.folder)
+        async with self._database.read() as connection:
+            return {row.folder: row.next_index for row in await connection.execute(asked)}
+
+    async def raise_to(self, folder: str, least: int) -> int:
+        """The folder's next number is at least this, whoever reserves at the same time; returns it. A folder
+        that was never seen begins there."""
+        lower = (COUNTERS.c.folder == folder, COUNTERS.c.next_index < least)
+        async with self._database.begin() as connection:
+            await connection.execute(update(COUNTERS).where(*lower).values(next_index=least))
+        return await self.adopt(folder, least)
