@@ -163,13 +163,18 @@ async def preview_image(stage: Stage, inputs: dict[str, Any]) -> Made:
 
 async def _save(stage: Stage, pictures: Pictures, prefix: str, folder: Folder) -> Made:
     """The graph goes into the file, so equal pixels under another prefix are other bytes."""
-    metadata = PngInfo()
-    metadata.add_text("prompt", json.dumps(stage.graph))
-    for name, value in stage.extra_pnginfo.items():
-        metadata.add_text(name, json.dumps(value))
+    metadata = _metadata(stage) if stage.shelf.settings.metadata else PngInfo()
     save = stage.shelf.files.save
     listed = [
         await asyncio.to_thread(save, picture, prefix.replace("%batch_num%", str(place)), folder, metadata)
         for place, picture in enumerate(pictures)
     ]
     return Made(shown={"images": listed})
+
+
+def _metadata(stage: Stage) -> PngInfo:
+    metadata = PngInfo()
+    metadata.add_text("prompt", json.dumps(stage.graph))
+    for name, value in stage.extra_pnginfo.items():
+        metadata.add_text(name, json.dumps(value))
+    return metadata

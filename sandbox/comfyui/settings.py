@@ -49,6 +49,8 @@ class Settings(BaseModel):
     embeddings: tuple[str, ...] = ("opal_fever",)
     loras: tuple[str, ...] = ()
     vaes: tuple[str, ...] = ()
+    #: Whether saved files carry the graph; not with `--disable-metadata`, which worker-comfyui uses.
+    metadata: bool = True
     #: Latent previews as binary frames while sampling, which the real server sends with `--preview-method`.
     previews: bool = False
     login: Login | None = None
