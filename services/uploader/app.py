@@ -21,7 +21,7 @@ from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.adapters.sql_ledger import SqlLedger
 from services.uploader.mirror import Mirror
 from services.uploader.settings import Settings
-from services.uploader.sweep import sweep
+from services.uploader.sweep import Sweep
 
 NAME = "uploader"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -50,7 +50,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
             loops=[
                 lambda: every(MIRROR_SECONDS, mirror.write, "index.txt"),
                 lambda: every(VERIFY_SECONDS, mirror.verify, "index.txt verified"),
-                lambda: every(SWEEP_SECONDS, lambda: sweep(blobs, ledger), "blob sweep"),
+                lambda: every(SWEEP_SECONDS, Sweep(blobs, ledger).round, "blob sweep"),
             ],
             checks={"database": database.trouble, "blob store": blobs.trouble, "storage": account.trouble},
             in_flight=lambda: len(ledger.held),
