@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from chassis.web import Check, Readiness, serving, status_routes
@@ -45,6 +46,8 @@ class Service:
     checks: Mapping[str, Check] = field(default_factory=dict)
     #: Given readiness, the application that is served at the process's port.
     web: Callable[[Readiness], ASGIApp] | None = None
+    #: Beside that application, or beside health and metrics: calls that come from elsewhere.
+    routes: Sequence[BaseRoute] = ()
     in_flight: Callable[[], int] = lambda: 0
     backends: Callable[[], tuple[BackendStatus, ...]] = _no_backends
     #: Whether its callers miss nothing while the bus is in trouble: then that must not turn them away.
@@ -78,7 +81,7 @@ async def run(
     readiness = Readiness(checks, bus_check) if outlasted else Readiness(bus_check | checks)
     async with AsyncExitStack() as stack:
         for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
-            url = await stack.enter_async_context(serving(app, host, port))
+            url = await stack.enter_async_context(serving(_beside(app, services), host, port))
             if started:
                 started(url)
         loops = [loop for service in services for loop in (*service.loops, _telling(service, readiness, bus))]
@@ -165,6 +168,11 @@ async def _cancel(running: Sequence[asyncio.Future[Any]]) -> None:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+
+
+def _beside(app: ASGIApp, services: Sequence[Service]) -> ASGIApp:
+    routes = [route for service in services for route in service.routes]
+    return Starlette(routes=[*routes, Mount("/", app=app)]) if routes else app
 
 
 def _bare(readiness: Readiness) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.blobs import BlobSettings
 from chassis.main import ServiceSettings
@@ -17,7 +17,21 @@ class Settings(BlobSettings, ServiceSettings):
     )
     renderer_urls: Url = Field(
         description="comma-separated `comfyui+http(s)://[user:password@]host[:port]`; `?bearer=TOKEN` and "
-        "`?header.NAME=VALUE` become headers, other query parameters go along with every request"
+        "`?header.NAME=VALUE` become headers, other query parameters go along with every request; and "
+        "`runpod://ENDPOINT_ID[?embeddings=NAME,NAME]`. `?depth=N` and `?stagger_ms=N` go with either kind"
+    )
+    runpod_api_key: SecretStr | None = Field(None, description="key of RunPod, for `runpod://` endpoints")
+    runpod_api_url: str = Field("https://api.runpod.ai/v2", description="where RunPod's serverless API is")
+    renderer_public_url: str | None = Field(
+        None,
+        description="URL under which RunPod reaches this process's HTTP port, to say that a job has ended; "
+        "without it jobs are only looked at in turn",
+    )
+    runpod_hook_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="seconds that a job whose submit was not answered waits for RunPod to call before it is "
+        "sent again, and perhaps paid for twice",
     )
     workflows_dir: Path = Field(Path("workflows"), description="folder with one folder per workflow")
     depth: int = Field(
