@@ -77,7 +77,7 @@ async def serve(
                 render_seconds=system.sandbox_render_seconds,
             )
         )
-        known = _made_up(system.var_dir) | ensemble.urls() | dict(defaults or {})
+        known = _made_up(system.var_dir, ensemble) | ensemble.urls() | dict(defaults or {})
         bus_url = set_here.get("BUS_URL", known["BUS_URL"])
         # A memory bus forgets what was in flight when its process ends: the outbox asks for all of it again.
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
@@ -104,12 +104,13 @@ async def opened(bus: Bus, known: Mapping[str, str], var: Path) -> AsyncIterator
         ]
 
 
-def _made_up(var: Path) -> dict[str, str]:
-    return {
+def _made_up(var: Path, ensemble: StandIns) -> dict[str, str]:
+    made = {
         "BUS_URL": "memory:",
         "BLOBS_URL": f"file:{var / 'blobs'}",
         "JWT_SECRET": DEVELOPMENT_SECRET,
     }
+    return made | ({"IMAGE_HOSTS": ensemble.storage} if ensemble.storage else {})
 
 
 def _settings(name: str, kind: type[Any], known: Mapping[str, str], var: Path) -> Any:

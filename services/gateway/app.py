@@ -67,7 +67,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             subscriptions=subscriptions(SqlGallery(database), stage, fleet),
             loops=[relay.run, watch.run],
             checks={"database": database.trouble},
-            web=partial(build, desk),
+            web=partial(build, desk, image_hosts=settings.image_hosts),
             # The outbox keeps what is accepted meanwhile.
             outlasts_bus=True,
             stopping=stage.close,

@@ -57,6 +57,11 @@ class Settings(ServiceSettings, TokenSettings):
     workflows_dir: Path = Field(
         Path("workflows"), description="folder with the workflows that may be asked for"
     )
+    image_hosts: str = Field(
+        "https://res.cloudinary.com",
+        pattern=r"^https?://[^\s;,]+( https?://[^\s;,]+)*$",
+        description="origins, separated by spaces, that the web page may load pictures from",
+    )
 
     @model_validator(mode="after")
     def _tokens_can_be_checked(self) -> Self:

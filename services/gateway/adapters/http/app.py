@@ -11,6 +11,7 @@ from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.docs import docs_routes
 from services.gateway.adapters.http.document import Application
 from services.gateway.adapters.http.envelope import Envelope
+from services.gateway.adapters.http.page import page_routes
 
 _ABOUT = """Numbered batches of character images. Every image has its number before it is rendered; every
 number ends as an image, as a placeholder that says why, or as a recorded failure. Errors are problem
@@ -24,7 +25,8 @@ _TAGS = [
 ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router, events.router)
 
 
-def build(desk: Desk, readiness: Readiness) -> ASGIApp:
+def build(desk: Desk, readiness: Readiness, image_hosts: str) -> ASGIApp:
+    """`image_hosts`, separated by spaces, are where the page may load pictures from."""
     app = Application(
         title="Darkroom",
         version="1",
@@ -40,7 +42,7 @@ def build(desk: Desk, readiness: Readiness) -> ASGIApp:
     problems.install(app)
     events.install(app)
     app.add_exception_handler(405, _not_this_method)
-    app.router.routes.extend([*status_routes(readiness), *docs_routes()])
+    app.router.routes.extend([*status_routes(readiness), *docs_routes(), *page_routes(image_hosts)])
     for router in ROUTERS:
         app.include_router(router)
     return Envelope(app)

@@ -22,7 +22,7 @@ from tests.services.gateway.http.routes import IN_ORDER, ROUTES, call, documente
 OTHER_SECRET = "another secret, as long as it has to be"
 AREG = {"username": "Areg", "exp": 4_000_000_000}
 #: What is there for everybody, by the first part of its path.
-OPEN = {"openapi.json", "health", "ready", "metrics", "docs"}
+OPEN = {"", "openapi.json", "health", "ready", "metrics", "docs"}
 
 
 def header(algorithm: str) -> bytes:
@@ -114,7 +114,7 @@ async def test_every_route_is_walked(door: Door) -> None:
 
 
 async def test_what_needs_no_token_shows_nothing_of_anybody(door: Door) -> None:
-    app = build(door.service, Readiness({}))  # type: ignore[arg-type]  # never called
+    app = build(door.service, Readiness({}), "")  # type: ignore[arg-type]  # never called
     assert isinstance(app, Envelope)
     assert isinstance(app.inside, Application)
     routes = [route for route in app.inside.routes if isinstance(route, Route)]

@@ -1,0 +1,70 @@
+// Calls of the gateway's HTTP API. Every refusal is a Problem with the words that the gateway chose.
+
+import { signOut, token } from "./session.js";
+
+export class Problem extends Error {
+  constructor(status, told) {
+    super(told.detail || told.title || "The gateway did not answer as expected");
+    this.status = status;
+    this.code = told.code ?? "unknown";
+    this.errors = told.errors ?? [];
+  }
+}
+
+export class Offline extends Error {
+  constructor() {
+    super("The gateway can't be reached; trying again");
+  }
+}
+
+/** The answer's JSON, null where it has none. Raises Problem and Offline. */
+export async function call(method, path, { body, headers = {}, signal } = {}) {
+  const response = await send(method, path, { body, headers, signal });
+  const text = await response.text();
+  return text ? read(text) : null;
+}
+
+/** JSON whose seeds are kept as text: they have 64 bits, and JavaScript's numbers 53. */
+export function read(text) {
+  return JSON.parse(text, (name, value, at) => (name === "seed" && value !== null && at?.source ? at.source : value));
+}
+
+function written(body) {
+  return JSON.stringify(body, (name, value) => {
+    if (name !== "seed" || typeof value !== "string") return value;
+    return JSON.rawJSON ? JSON.rawJSON(value) : Number(value);
+  });
+}
+
+/** The raw answer, once it is a good one. */
+export async function send(method, path, { body, headers = {}, signal } = {}) {
+  const sent = { ...headers, Authorization: `Bearer ${token()}` };
+  if (body !== undefined) sent["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: sent,
+      body: body === undefined ? undefined : written(body),
+      signal,
+      credentials: "omit",
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Offline();
+  }
+  if (response.ok) return response;
+  if (response.status === 401) signOut();
+  throw new Problem(response.status, await response.json().catch(() => ({})));
+}
+
+/** Every item of a list, page by page. */
+export async function* all(path) {
+  let cursor = null;
+  do {
+    const joined = path.includes("?") ? "&" : "?";
+    const page = await call("GET", cursor ? `${path}${joined}cursor=${encodeURIComponent(cursor)}` : path);
+    yield* page.items;
+    cursor = page.next_cursor;
+  } while (cursor);
+}

@@ -1,0 +1,118 @@
+// The batches on the page: what is known of each, kept up to date by its stream.
+
+import { all, call, Problem } from "./api.js";
+import { toast } from "./dom.js";
+import { follow } from "./stream.js";
+
+export const OVER = new Set(["succeeded", "partially_succeeded", "failed", "canceled"]);
+//: Streams at once: browsers keep six connections to one host, and pictures need some.
+const STREAMS = 3;
+const LOOK = 3_000;
+
+/** Tells `changed` (a batch that is known better now) and `line` (whether news come in). */
+export class Batches extends EventTarget {
+  #known = new Map();
+  #followed = new Map();
+  #leaving = new AbortController();
+
+  /** The newest ones, newest first. */
+  async load(count = 12) {
+    const page = await call("GET", `/v1/batches?limit=${count}`);
+    const loaded = await Promise.all(page.items.map((each) => call("GET", `/v1/batches/${each.id}`)));
+    for (const batch of loaded.reverse()) this.take(batch);
+  }
+
+  get newestFirst() {
+    return [...this.#known.values()].reverse();
+  }
+
+  get(id) {
+    return this.#known.get(id);
+  }
+
+  /** A whole batch, as the gateway answered it. */
+  take(batch) {
+    this.#known.set(batch.id, batch);
+    this.#changed(batch.id);
+    if (!OVER.has(batch.status)) this.#follow(batch.id);
+  }
+
+  async cancel(id) {
+    this.take(await call("POST", `/v1/batches/${id}/cancel`));
+  }
+
+  async retry(id, ordinals) {
+    this.take(await call("POST", `/v1/batches/${id}/retry`, { body: ordinals ? { ordinals } : {} }));
+  }
+
+  close() {
+    this.#leaving.abort();
+  }
+
+  async #follow(id) {
+    if (this.#followed.has(id)) return;
+    this.#followed.set(id, true);
+    try {
+      if (this.#followed.size <= STREAMS) await this.#stream(id);
+      else await this.#poll(id);
+    } catch (error) {
+      if (error instanceof Problem) toast(error.message, "wrong");
+      else throw error;
+    } finally {
+      this.#followed.delete(id);
+      if (!this.#leaving.signal.aborted && !OVER.has(this.#known.get(id)?.status)) this.#follow(id);
+    }
+  }
+
+  #stream(id) {
+    const told = ({ event, data }) => this.#told(id, event, data);
+    const state = (line) => this.dispatchEvent(new CustomEvent("line", { detail: line }));
+    return follow(`/v1/batches/${id}/events`, { told, state, signal: this.#leaving.signal });
+  }
+
+  /** Beyond the streams there is a look now and then, until one is free. */
+  async #poll(id) {
+    while (this.#followed.size > STREAMS && !this.#leaving.signal.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      const batch = await call("GET", `/v1/batches/${id}`, { signal: this.#leaving.signal });
+      this.#known.set(id, batch);
+      this.#changed(id);
+      if (OVER.has(batch.status)) return;
+    }
+  }
+
+  #told(id, event, data) {
+    const batch = this.#known.get(id);
+    if (event === "completed" || (event === "status" && data.images)) this.#known.set(id, data);
+    else if (event === "status") Object.assign(batch, data);
+    else if (event === "output") replaceImage(batch, data);
+    else if (event === "progress") applyStep(batch, data);
+    this.#changed(id);
+  }
+
+  #changed(id) {
+    this.dispatchEvent(new CustomEvent("changed", { detail: this.#known.get(id) }));
+  }
+}
+
+function replaceImage(batch, image) {
+  const place = batch.images.findIndex((each) => each.ordinal === image.ordinal);
+  if (place < 0) batch.images.push(image);
+  else batch.images[place] = image;
+  batch.images.sort((one, other) => one.ordinal - other.ordinal);
+}
+
+function applyStep(batch, told) {
+  const image = batch.images.find((each) => each.ordinal === told.ordinal);
+  if (!image || image.url) return;
+  const { stage, step, steps, ahead } = told;
+  Object.assign(image, { stage, step, steps, ahead });
+  if (stage !== "queued") image.status = "running";
+}
+
+/** Every character that the caller may picture. */
+export async function characters() {
+  const known = [];
+  for await (const each of all("/v1/characters?limit=100")) known.push(each);
+  return known.sort((one, other) => one.name.localeCompare(other.name));
+}

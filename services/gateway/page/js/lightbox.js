@@ -1,0 +1,135 @@
+// One image in full, with everything it was made with. Arrows, Escape and f work as one expects.
+
+import { call } from "./api.js";
+import { fill, h, say, set, sign, toast } from "./dom.js";
+import { sure } from "./dialogs.js";
+import { when, why } from "./words.js";
+
+/**
+ * `images` is a live list of shapes; `more()` may lengthen it. `changed(image)` and `deleted(image)` tell whoever
+ * shows the list, `reuse(settings)` whoever has the form.
+ */
+export class Lightbox {
+  #place = 0;
+
+  constructor({ images, more = async () => {}, changed = () => {}, deleted = () => {}, reuse }) {
+    Object.assign(this, { images, more, changed, deleted, reuse });
+    this.picture = h("img", { class: "full", alt: "" });
+    this.caption = h("h2", { id: "lightbox-title" });
+    this.facts = h("dl", { class: "facts" });
+    this.favourite = tool("star", "Favourite", () => this.#favour());
+    this.previous = tool("left", "Previous image", () => this.#go(-1));
+    this.next = tool("right", "Next image", () => this.#go(1));
+    this.download = h("a", { class: "tool", download: "" }, sign("download"), h("span", { class: "unseen" }, "Download"));
+    this.remove = tool("trash", "Delete", () => this.#delete());
+    this.again = h("button", { type: "button", class: "quiet", onclick: () => this.#reuse() }, "Use these again");
+    const close = tool("close", "Close", () => this.element.close());
+    this.element = h(
+      "dialog",
+      { class: "lightbox", "aria-labelledby": "lightbox-title" },
+      h("div", { class: "stage-area" }, this.previous, this.picture, this.next),
+      h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.download, this.remove, close), this.caption, this.facts, this.again),
+    );
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+    this.element.addEventListener("close", () => this.element.remove());
+  }
+
+  get image() {
+    return this.images[this.#place];
+  }
+
+  open(image) {
+    this.#place = Math.max(0, this.images.indexOf(image));
+    document.body.append(this.element);
+    this.element.showModal();
+    return this.#show();
+  }
+
+  async #show() {
+    const image = this.image;
+    if (!image) return this.element.close();
+    const words = image.prompt ?? image.name ?? "";
+    this.picture.src = image.url;
+    this.picture.alt = image.placeholder ? `Placeholder: ${why(image)}` : words;
+    say(this.caption, image.name ?? `Number ${image.index}`);
+    set(this.previous, "disabled", this.#place === 0);
+    set(this.next, "disabled", this.#place === this.images.length - 1);
+    set(this.favourite, "aria-pressed", image.favourite ? "true" : "false");
+    set(this.download, "href", image.url);
+    set(this.download, "download", `${image.name ?? image.index}.png`);
+    this.#tell(image, null);
+    const known = await call("GET", `/v1/images/${encodeURIComponent(image.id)}`).catch(() => null);
+    if (known && this.image === image) this.#tell(image, (this.settings = known));
+    if (this.#place >= this.images.length - 5) await this.more();
+    set(this.next, "disabled", this.#place === this.images.length - 1);
+  }
+
+  #tell(image, known) {
+    const made = { ...image, ...known, ...known?.settings };
+    const rows = [
+      ["Prompt", made.prompt],
+      ["Not in the picture", made.negative_prompt],
+      ["Seed", made.seed],
+      ["Size", made.width && `${made.width} × ${made.height}`],
+      ["Workflow", made.workflow],
+      ["Style", made.style],
+      ["Made", made.created_at && when(made.created_at)],
+      ["GPU time", made.gpu_ms && `${(made.gpu_ms / 1000).toFixed(1)} s`],
+      ["Placeholder", made.placeholder && why(made)],
+    ].filter(([, value]) => value);
+    fill(this.facts, ...rows.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, String(value))]));
+    set(this.again, "hidden", !made.prompt);
+  }
+
+  #key(event) {
+    if (event.target.closest("input, textarea, dialog:not(.lightbox)")) return;
+    if (event.key === "ArrowLeft") this.#go(-1);
+    else if (event.key === "ArrowRight") this.#go(1);
+    else if (event.key === "f") this.#favour();
+    else return;
+    event.preventDefault();
+  }
+
+  #go(by) {
+    const place = this.#place + by;
+    if (place < 0 || place >= this.images.length) return;
+    this.#place = place;
+    this.#show();
+  }
+
+  async #favour() {
+    const image = this.image;
+    try {
+      const kept = await call("PATCH", `/v1/images/${encodeURIComponent(image.id)}`, { body: { favourite: !image.favourite } });
+      image.favourite = kept.favourite;
+      set(this.favourite, "aria-pressed", image.favourite ? "true" : "false");
+      this.changed(image);
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+
+  async #delete() {
+    const image = this.image;
+    const yes = await sure("Delete this image?", `${image.name} is taken out of storage. Its number is never used again.`, "Delete");
+    if (!yes) return;
+    try {
+      await call("DELETE", `/v1/images/${encodeURIComponent(image.id)}`);
+      this.deleted(image);
+      this.#place = Math.min(this.#place, this.images.length - 1);
+      await this.#show();
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+
+  #reuse() {
+    const { character, settings } = this.settings ?? {};
+    this.element.close();
+    this.reuse({ character, ...this.settings, ...settings, quantity: null });
+  }
+}
+
+function tool(drawn, said, act) {
+  return h("button", { type: "button", class: "tool", "aria-label": said, title: said, onclick: act }, sign(drawn));
+}

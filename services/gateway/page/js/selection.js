@@ -1,0 +1,115 @@
+// Several images at once: favourite, delete, put into a collection.
+
+import { call } from "./api.js";
+import { name, sure } from "./dialogs.js";
+import { fill, h, say, set, toast } from "./dom.js";
+import { many } from "./words.js";
+
+export class Selection {
+  #chosen = new Map();
+  #last = null;
+  #order = [];
+
+  constructor({ collections, done }) {
+    this.collections = collections;
+    this.done = done;
+    this.count = h("span", { role: "status" });
+    this.into = h("select", { "aria-label": "Put into a collection", onchange: () => this.#collect() });
+    this.#offer();
+    this.element = h(
+      "div",
+      { class: "selection", hidden: true, role: "toolbar", "aria-label": "Selected images" },
+      this.count,
+      button("Favourite", () => this.#bulk("favourite", "marked as favourites")),
+      button("Not favourite", () => this.#bulk("unfavourite", "no longer favourites")),
+      this.into,
+      button("Delete", () => this.#delete(), "danger"),
+      button("Clear", () => this.clear()),
+    );
+  }
+
+  /** The box that chooses an image; with Shift, all from the last one to this. */
+  box(image, said) {
+    const box = h("input", { type: "checkbox", class: "mark", "aria-label": `Select ${said.toLowerCase()}` });
+    this.#order.push([image.id, box]);
+    box.addEventListener("click", (event) => {
+      if (event.shiftKey && this.#last) this.#range(image.id, box.checked);
+      else this.#choose(image.id, box, box.checked);
+      this.#last = image.id;
+      this.#show();
+    });
+    return box;
+  }
+
+  clear() {
+    for (const box of this.#chosen.values()) box.checked = false;
+    this.#chosen.clear();
+    this.#order = this.#order.filter(([, box]) => box.isConnected);
+    this.#last = null;
+    this.#show();
+  }
+
+  #range(id, wanted) {
+    const places = [id, this.#last].map((each) => this.#order.findIndex(([known]) => known === each));
+    for (const [each, box] of this.#order.slice(Math.min(...places), Math.max(...places) + 1)) this.#choose(each, box, wanted);
+  }
+
+  #choose(id, box, wanted) {
+    box.checked = wanted;
+    if (wanted) this.#chosen.set(id, box);
+    else this.#chosen.delete(id);
+  }
+
+  #show() {
+    set(this.element, "hidden", this.#chosen.size === 0);
+    say(this.count, `${many(this.#chosen.size, "image")} selected`);
+  }
+
+  #offer() {
+    const options = this.collections.map((each) => h("option", { value: each.id }, each.name));
+    fill(this.into, h("option", { value: "" }, "Add to collection …"), ...options, h("option", { value: "new" }, "New collection …"));
+  }
+
+  async #delete() {
+    const count = this.#chosen.size;
+    const yes = await sure(`Delete ${many(count, "image")}?`, "They are taken out of storage. Their numbers are never used again.", "Delete");
+    if (yes) await this.#bulk("delete", "deleted");
+  }
+
+  async #bulk(action, said) {
+    try {
+      const ids = [...this.#chosen.keys()];
+      let done = 0;
+      for (let at = 0; at < ids.length; at += 500) {
+        const told = await call("POST", "/v1/images/bulk", { body: { action, ids: ids.slice(at, at + 500) } });
+        done += told.results.filter((each) => each.status < 400).length;
+      }
+      toast(`${many(done, "image")} ${said}`);
+      await this.done();
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+
+  async #collect() {
+    const chosen = this.into.value;
+    this.into.value = "";
+    if (!chosen) return;
+    const make = (written) => call("POST", "/v1/collections", { body: { name: written } });
+    const collection = chosen === "new" ? await name("New collection", "Name", "", "Make", make) : this.collections.find((each) => each.id === chosen);
+    if (!collection) return;
+    if (chosen === "new") this.collections.push(collection);
+    this.#offer();
+    try {
+      await call("POST", `/v1/collections/${collection.id}/images`, { body: { ids: [...this.#chosen.keys()] } });
+      toast(`Put into ${collection.name}`);
+      this.clear();
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+}
+
+function button(said, act, kind = "quiet") {
+  return h("button", { type: "button", class: kind, onclick: act }, said);
+}
