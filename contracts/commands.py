@@ -59,9 +59,14 @@ class RetryImages(Command):
 
 
 class CancelBatch(Command):
-    """gateway or anybody -> renderer: end what has not ended yet as cancelled."""
+    """gateway or anybody -> renderer: end what has not ended yet as cancelled.
+
+    A sender that knows the batch's newest round says it: then a copy that comes late does not cancel what
+    was asked for again in between. Without it, everything is cancelled that is under way when it comes.
+    """
 
     batch_id: BatchId
+    round: Round | None = None
 
 
 class DeleteImage(Command):

@@ -31,7 +31,7 @@ async def on_retry_images(message: RetryImages, *, book: Intake) -> Sequence[Mes
 
 async def on_cancel_batch(message: CancelBatch, *, book: Intake) -> Sequence[Message]:
     """What waits ends now; what runs is cancelled by whoever holds it."""
-    return await book.cancel(message.batch_id)
+    return await book.cancel(message.batch_id, message.round)
 
 
 async def on_images_waiting(_message: ImagesWaiting, *, bell: Bell) -> Sequence[Message]:

@@ -7,9 +7,10 @@ from typing import Protocol
 from contracts.commands import RetryImages
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
 from services.renderer.domain.dispatch import Head, Offer
+from services.renderer.domain.equipment import Wish
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.domain.remote import Image, Remote, Seen
-from services.renderer.domain.troubles import Again
+from services.renderer.domain.troubles import Again, Hopeless, Trouble
 from services.renderer.domain.workflows import Graph
 
 #: Epoch seconds.
@@ -39,8 +40,9 @@ class Intake(Protocol):
         that have ended in this round already. Raises TemporaryError where the batch is not known, yet."""
         ...
 
-    async def cancel(self, batch_id: str) -> Sequence[Ending]:
-        """Ends what waits, marks what runs and what is yet to come; the endings of all that has ended."""
+    async def cancel(self, batch_id: str, round_: int | None) -> Sequence[Ending]:
+        """Ends what waits, marks what runs and what is yet to come, all up to this round, or up to the newest
+        one that is known; the endings of all that has ended."""
         ...
 
     async def endings(self, batch_id: str) -> Sequence[Ending] | None:
@@ -198,4 +200,13 @@ class Fleet(Protocol):
 
     def measured(self, name: str, gpu_ms: int) -> None:
         """One more duration for its speed."""
+        ...
+
+    def check(self, name: str, wish: Wish, graph: Graph) -> None:
+        """Raises what `refused` returns where the backend is known to lack something that the graph needs."""
+        ...
+
+    def refused(self, name: str, wish: Wish, why: Hopeless) -> Trouble:
+        """The backend lacks something: Misplaced where another one may have it, else `why` itself. It gets no
+        images of this wish for a while."""
         ...

@@ -1,14 +1,14 @@
 """The job book as the loop sees it: rows are claimed in one short transaction, one claim at a time."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import uuid4
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from services.renderer.adapters.queues import Users, heads_of, queues
+from services.renderer.adapters.queues import Lanes, Wishes, heads_of, queues
 from services.renderer.adapters.rows import (
     KEY,
     Row,
@@ -21,7 +21,17 @@ from services.renderer.adapters.rows import (
     of_key,
 )
 from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, batches, jobs
-from services.renderer.domain.dispatch import Choice, Head, Offer, dispatch, fairest, free_slots, places
+from services.renderer.domain.dispatch import (
+    Choice,
+    Head,
+    Offer,
+    dispatch,
+    fairest,
+    free_slots,
+    open_to,
+    places,
+)
+from services.renderer.domain.equipment import Wish
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.ports import Clock
 
@@ -36,14 +46,24 @@ _TURN = text("SELECT pg_advisory_xact_lock(hashtext('renderer claims'))")
 
 
 class SqlClaims:
-    """`lease` in seconds; `owner` is this process among its replicas."""
+    """`lease` in seconds; `owner` is this process among its replicas; `takers` says which backends may get
+    the images of a wish now, None for any."""
 
-    def __init__(self, database: Database, owner: str, lease: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        owner: str,
+        lease: float,
+        clock: Clock,
+        takers: Callable[[Wish], Collection[str] | None],
+    ) -> None:
         self.database = database
         self.owner = owner
         self.lease = lease
         self.clock = clock
-        self._users = Users()
+        self._takers = takers
+        self._lanes = Lanes()
+        self._wishes = Wishes()
 
     async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
         now = self.clock()
@@ -94,15 +114,15 @@ class SqlClaims:
         async with self.database.read() as connection:
             running = await self._running(connection)
             flying = Counter(row.username for row in running)
-            users = fairest(await queues(connection), flying, TOLD)
-            heads = await heads_of(connection, users, TOLD // max(1, len(users)) + 1)
+            lanes = fairest(await queues(connection), flying, TOLD)
+            heads = await heads_of(connection, lanes, TOLD // max(1, len(lanes)) + 1)
         ahead = places(heads, flying)
         return {head: ahead[head.key] for head in heads}
 
     async def _worth_a_look(self, now: float) -> bool:
         """Whether a claim could find anything, asked without a lock: most seconds of most days it can't."""
         # MIN is the first entry of an index; EXISTS may well be looked for in the whole table.
-        ready = select(func.min(jobs.c.username)).where(READY).scalar_subquery()
+        ready = select(func.min(jobs.c.lane)).where(READY).scalar_subquery()
         rested = select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery()
         expired = select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery()
         statement = select(or_(ready.is_not(None), rested <= now, expired <= now))
@@ -134,9 +154,12 @@ class SqlClaims:
         if not count:
             return []
         flying = Counter(row.username for row in running)
-        users = fairest(await self._users.waiting(connection), flying, count)
-        heads = await heads_of(connection, users, count)
-        return dispatch(heads, flying, offers, busy)
+        waiting = await self._lanes.waiting(connection)
+        wishes = await self._wishes.of(connection, waiting)
+        takers = {wish.key: names for wish in wishes if (names := self._takers(wish)) is not None}
+        lanes = fairest(open_to(waiting, offers, busy, takers), flying, count)
+        heads = await heads_of(connection, lanes, count)
+        return dispatch(heads, flying, offers, busy, takers)
 
     async def _write(self, connection: AsyncConnection, choices: Sequence[Choice], now: float) -> None:
         """The remote id is in the book before anything is sent under it."""
@@ -160,7 +183,8 @@ class SqlClaims:
         if not keys:
             return []
         ours = among(keys), RUNNING, jobs.c.lease_owner == self.owner
-        return (await connection.execute(select(jobs).where(*ours))).all()
+        order = (jobs.c.created_at, *KEY)
+        return (await connection.execute(select(jobs).where(*ours).order_by(*order))).all()
 
     async def _jobs(self, rows: Sequence[Row], fresh: Collection[Key]) -> list[Job]:
         if not rows:

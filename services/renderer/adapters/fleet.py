@@ -1,7 +1,7 @@
 """The backends of this process, of whichever kind; some may come and go while it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -10,19 +10,30 @@ from contracts.transient import BackendStatus
 from services.renderer.adapters.member import Member
 from services.renderer.adapters.places import Backend, BadAddress, Place, Places
 from services.renderer.domain.dispatch import Offer
-from services.renderer.domain.troubles import Unreachable
+from services.renderer.domain.equipment import Graph, Standing, Wish, lack, takers
+from services.renderer.domain.troubles import Hopeless, Misplaced, Trouble, Unreachable
 
 log = structlog.get_logger("renderer")
 
 #: Seconds between two looks at the list of backends.
 LOOK = 1.0
+#: Wishes whose graphs are remembered.
+REMEMBERED = 1000
+
+#: What a wish needs, as a graph; None where it can be had nowhere.
+GraphOf = Callable[[Wish], Graph | None]
 
 
 class MixedFleet:
-    """`places` may change; `wake` is set when a backend is taken in or back."""
+    """`places` may change; `wake` is set when a backend is taken in or back; `graph_of` says what a wish
+    needs, as a graph."""
 
-    def __init__(self, places: Places, first: Sequence[Place], wake: asyncio.Event) -> None:
+    def __init__(
+        self, places: Places, first: Sequence[Place], wake: asyncio.Event, graph_of: GraphOf
+    ) -> None:
         self._places = places
+        self._graph_of = graph_of
+        self._graphs: dict[Wish, Graph | None] = {}
         self._wake = wake
         self._members = {place.name: Member(place, wake) for place in first}
         #: Taken off the list: they end what they have, and get nothing new.
@@ -56,6 +67,32 @@ class MixedFleet:
     def measured(self, name: str, gpu_ms: int) -> None:
         if name in self._members:
             self._members[name].measured(gpu_ms)
+
+    def takers(self, wish: Wish) -> frozenset[str]:
+        """The backends that may get the images of this wish now."""
+        if wish not in self._graphs:
+            if len(self._graphs) >= REMEMBERED:
+                self._graphs.clear()
+            self._graphs[wish] = self._graph_of(wish)
+        graph = self._graphs[wish]
+        members = self._members.items()
+        return takers([Standing(name, each.healthy, each.able(wish, graph)) for name, each in members])
+
+    def check(self, name: str, wish: Wish, graph: Graph) -> None:
+        member = self._find(name)
+        found = lack(graph, member.backend.inventory or {}) if member else None
+        if found:
+            raise self.refused(name, wish, found)
+
+    def refused(self, name: str, wish: Wish, why: Hopeless) -> Trouble:
+        graph = self._graph_of(wish)
+        for each in self._all():
+            if each.name == name:
+                each.refused(wish)
+        others = [each for other, each in self._members.items() if other != name]
+        if any(each.able(wish, graph) is not False for each in others):
+            return Misplaced(why.code, why.detail)
+        return why
 
     def statuses(self) -> tuple[BackendStatus, ...]:
         return tuple(each.status for each in self._members.values())
@@ -133,10 +170,10 @@ class MixedFleet:
 
 @asynccontextmanager
 async def open_fleet(
-    places: Places, first: Sequence[Place], wake: asyncio.Event
+    places: Places, first: Sequence[Place], wake: asyncio.Event, graph_of: GraphOf
 ) -> AsyncIterator[MixedFleet]:
     """`first`: what `places` said when it was read."""
-    fleet = MixedFleet(places, first, wake)
+    fleet = MixedFleet(places, first, wake, graph_of)
     try:
         yield fleet
     finally:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Insert, Table, insert, select, text, update
+from sqlalchemy import Insert, Table, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -51,7 +51,7 @@ class SqlIntake:
                     reserved.request, reserved.folder, reserved.first, reserved.padding, values["seed"]
                 )
                 keys = [Key(reserved.batch_id, ordinal, 1) for ordinal in range(reserved.quantity)]
-                over = await _is_cancelled(connection, reserved.batch_id)
+                over = await _cancelled_round(connection, reserved.batch_id) >= 1
                 await connection.execute(insert(jobs), [_row(key, batch, now, over) for key in keys])
             return await _say_again(connection, reserved.batch_id)
 
@@ -63,18 +63,21 @@ class SqlIntake:
             newest = {row.ordinal: row for row in await _newest(connection, command.batch_id)}
             wanted = [newest[ordinal] for ordinal in sorted(set(command.ordinals)) if ordinal in newest]
             again = [row for row in wanted if row.round < command.round and row.ending is not None]
-            if again:
-                keys = [Key(row.batch_id, row.ordinal, command.round) for row in again]
-                await connection.execute(insert(jobs), [waiting_values(key, batch, now) for key in keys])
+            over = await _cancelled_round(connection, command.batch_id) >= command.round
+            keys = [Key(row.batch_id, row.ordinal, command.round) for row in again]
+            if keys:
+                await connection.execute(insert(jobs), [_row(key, batch, now, over) for key in keys])
+            fresh = [cancelled(key, batch) for key in keys] if over else []
             said = [row for row in wanted if row.round == command.round and row.ending is not None]
-            return await _mark_said(connection, said)
+            return [*fresh, *await _mark_said(connection, said)]
 
-    async def cancel(self, batch_id: str) -> Sequence[Ending]:
+    async def cancel(self, batch_id: str, round_: int | None) -> Sequence[Ending]:
         now = self.clock()
         async with self.database.begin() as connection:
             await self._alone(connection, batch_id)
-            await connection.execute(self._once(cancels, {"batch_id": batch_id, "at": now}))
-            live = jobs.c.batch_id == batch_id, jobs.c.ended_at.is_(None)
+            last = round_ or await _last_round(connection, batch_id)
+            await connection.execute(self._marked(batch_id, last, now))
+            live = jobs.c.batch_id == batch_id, jobs.c.ended_at.is_(None), jobs.c.round <= last
             # First the mark on all, so that a row on its way back from running to waiting keeps it.
             await connection.execute(update(jobs).where(*live).values(cancel=True))
             found = await connection.execute(select(jobs).where(*live, WAITING).with_for_update())
@@ -99,6 +102,16 @@ class SqlIntake:
             lock = text("SELECT pg_advisory_xact_lock(hashtext('renderer batch'), hashtext(:batch_id))")
             await connection.execute(lock, {"batch_id": batch_id})
 
+    def _marked(self, batch_id: str, round_: int, now: float) -> Insert:
+        """Remembers the cancel; a later round outlives an earlier one."""
+        row = self.database.insert(cancels).values(batch_id=batch_id, round=round_, at=now)
+        newer = row.excluded.round > cancels.c.round
+        return row.on_conflict_do_update(
+            index_elements=[cancels.c.batch_id],
+            set_={"round": row.excluded.round, "at": row.excluded.at},
+            where=newer,
+        )
+
     def _once(self, table: Table, values: Values) -> Insert:
         """Inserts the row unless it is there."""
         return self.database.insert(table).values(values).on_conflict_do_nothing()
@@ -109,9 +122,16 @@ def _row(key: Key, batch: Batch, now: float, over: bool) -> Values:
     return row | ended_values(cancelled(key, batch), now, announced=True) if over else row
 
 
-async def _is_cancelled(connection: AsyncConnection, batch_id: str) -> bool:
-    found = await connection.execute(select(cancels.c.at).where(cancels.c.batch_id == batch_id))
-    return found.first() is not None
+async def _cancelled_round(connection: AsyncConnection, batch_id: str) -> int:
+    """The newest round that was cancelled, 0 where none was."""
+    found = await connection.execute(select(cancels.c.round).where(cancels.c.batch_id == batch_id))
+    return found.scalar() or 0
+
+
+async def _last_round(connection: AsyncConnection, batch_id: str) -> int:
+    """The newest round there is; 1 for a batch that is yet to come."""
+    found = await connection.execute(select(func.max(jobs.c.round)).where(jobs.c.batch_id == batch_id))
+    return found.scalar() or 1
 
 
 async def _batch(connection: AsyncConnection, batch_id: str) -> Batch:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from services.renderer.domain.equipment import Inventory
 from services.renderer.ports import Renderer
 
 #: Most images at one backend that a URL may ask for.
@@ -18,6 +19,11 @@ class BadAddress(ValueError):
 
 class Backend(Renderer, Protocol):
     """What the fleet needs of a renderer beside its rendering."""
+
+    @property
+    def inventory(self) -> Inventory | None:
+        """What it has; None while it was not asked, empty where it can't be."""
+        ...
 
     async def probe(self) -> None:
         """Whether it can render now, and what it offers. Raises Unreachable with the reason."""

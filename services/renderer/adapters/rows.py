@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, Update, bindparam, tuple_, update
 from contracts.commands import GenerateBatch
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
 from services.renderer.adapters.tables import WAITING, jobs
+from services.renderer.domain.dispatch import lane_of
+from services.renderer.domain.equipment import wish_of
 from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.domain.troubles import CANCELLED
 from services.renderer.ports import Ending
@@ -70,6 +72,7 @@ def waiting_values(key: Key, batch: Batch, now: float) -> Values:
     return {
         **key._asdict(),
         "username": batch.request.username,
+        "lane": lane_of(batch.request.username, wish_of(batch.request).key),
         "idx": batch.first + key.ordinal,
         "state": "waiting",
         "created_at": now,

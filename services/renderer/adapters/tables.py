@@ -1,4 +1,4 @@
-"""The job book: one row per image and round, the batches they belong to, and what was cancelled."""
+"""The job book: one row per image and round, the batches they belong to, cancels, and jobs left behind."""
 
 from sqlalchemy import (
     BigInteger,
@@ -36,6 +36,8 @@ jobs = Table(
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
     Column("round", Integer, primary_key=True, autoincrement=False),
     Column("username", Text, nullable=False),
+    # User and wish (`lane_of`): rows that may stand in one queue.
+    Column("lane", Text, nullable=False),
     Column("idx", BigInteger, nullable=False),
     Column("state", String(9), nullable=False),
     # One value for all rows of a round that were made together, so it orders batches too.
@@ -65,7 +67,23 @@ cancels = Table(
     "cancels",
     metadata,
     Column("batch_id", String(64), primary_key=True),
+    # The newest round that was cancelled: later ones were asked for after it.
+    Column("round", Integer, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+# Jobs that were left at a backend when their image went elsewhere.
+strays = Table(
+    "strays",
+    metadata,
+    Column("remote_id", Text, primary_key=True),
+    Column("receipt", Text),
+    Column("backend", Text, nullable=False),
+    Column("batch_id", String(64), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("left_at", Float, nullable=False),
 )
 
 # The conditions are written out in the statements too, without parameters: a planner uses a partial index
@@ -86,7 +104,7 @@ def _partial(name: str, condition: str, *columns: str) -> Index:
     )
 
 
-_partial("jobs_ready", READY.text, "username", "created_at", "batch_id", "ordinal")
+_partial("jobs_ready", READY.text, "lane", "created_at", "batch_id", "ordinal")
 _partial("jobs_resting", RESTING.text, "not_before")
 _partial("jobs_waiting", WAITING.text, "created_at")
 _partial("jobs_running", RUNNING.text, "lease_until")

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,10 +10,25 @@ from services.renderer.domain.jobs import Key
 
 
 class Queue(NamedTuple):
-    """A user with images waiting, and when the oldest of them was asked for."""
+    """Images of one user that wait and need the same of a backend; when the oldest was asked for."""
 
     username: str
+    #: The key of their wish; empty for images of before wishes were noted, which any backend gets.
+    wish: str
     oldest: float
+
+    @property
+    def lane(self) -> str:
+        return lane_of(self.username, self.wish)
+
+
+def lane_of(username: str, wish: str) -> str:
+    """One text for both, by which the job book keeps its waiting rows apart: no username has a slash."""
+    return f"{username}/{wish}"
+
+
+#: The key of a wish -> the backends that may get its images now; any backend where it is not named.
+Takers = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,7 @@ class Head:
     username: str
     created_at: float
     index: int
+    wish: str = ""
     #: The backend that failed it last.
     avoid: str | None = None
     #: Where a job of it may still run, or be done, unheard of since its backend could not be reached.
@@ -60,16 +76,33 @@ def free_slots(offers: Sequence[Offer], busy: Mapping[str, int]) -> int:
     return sum(max(0, offer.depth - busy.get(offer.name, 0)) for offer in offers)
 
 
-def fairest(queues: Sequence[Queue], in_flight: Mapping[str, int], count: int) -> list[str]:
-    """The users who have the next `count` images: fewest in flight first, then longest waiting."""
-    ranked = sorted(
-        queues, key=lambda queue: (in_flight.get(queue.username, 0), queue.oldest, queue.username)
-    )
-    return [queue.username for queue in ranked[:count]]
+def open_to(
+    queues: Sequence[Queue], offers: Sequence[Offer], busy: Mapping[str, int], takers: Takers
+) -> list[Queue]:
+    """Those whose images a free slot could take: the others must not stand in anybody's way."""
+    free = {offer.name for offer in offers if busy.get(offer.name, 0) < offer.depth}
+    return [queue for queue in queues if not free.isdisjoint(takers.get(queue.wish, free))]
+
+
+def fairest(queues: Sequence[Queue], in_flight: Mapping[str, int], count: int) -> list[Queue]:
+    """The queues that the next `count` images come from: of the users with the fewest in flight first, then
+    of those who wait longest. A user's second queue counts as one image more, so that nobody gets ahead by
+    having many."""
+    before: Counter[str] = Counter(in_flight)
+    turns: list[tuple[int, Queue]] = []
+    for queue in sorted(queues, key=lambda queue: (queue.oldest, queue.lane)):
+        turns.append((before[queue.username], queue))
+        before[queue.username] += 1
+    ranked = sorted(turns, key=lambda turn: (turn[0], turn[1].oldest, turn[1].lane))
+    return [queue for _, queue in ranked[:count]]
 
 
 def dispatch(
-    heads: Sequence[Head], in_flight: Mapping[str, int], offers: Sequence[Offer], busy: Mapping[str, int]
+    heads: Sequence[Head],
+    in_flight: Mapping[str, int],
+    offers: Sequence[Offer],
+    busy: Mapping[str, int],
+    takers: Takers | None = None,
 ) -> list[Choice]:
     """Fills the free slots: the user with the fewest images in flight first, then the oldest batch, then its
     order. An image whose every possible backend is taken waits, and does not hold back the next one."""
@@ -83,7 +116,7 @@ def dispatch(
     while turns and free_slots(offers, load):
         user = heapq.heappop(turns)[-1]
         head = queues[user].popleft()
-        backend = _backend(offers, load, head.avoid)
+        backend = _backend(_fit(offers, head, takers or {}), load, head.avoid)
         if backend is not None:
             chosen.append(Choice(head, backend))
             flying[user] += 1
@@ -101,6 +134,11 @@ def places(heads: Sequence[Head], in_flight: Mapping[str, int]) -> dict[Key, int
     running = sum(in_flight.values())
     order = dispatch([replace(head, avoid=None) for head in heads], in_flight, everything, {})
     return {choice.head.key: running + place for place, choice in enumerate(order)}
+
+
+def _fit(offers: Sequence[Offer], head: Head, takers: Takers) -> Sequence[Offer]:
+    names = takers.get(head.wish)
+    return offers if names is None else [offer for offer in offers if offer.name in names]
 
 
 def _backend(offers: Sequence[Offer], load: Mapping[str, int], avoid: str | None) -> str | None:

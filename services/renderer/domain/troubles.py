@@ -3,6 +3,7 @@
     Trouble
     ├── Hopeless       the same request would fail again: the image ends now
     ├── Passing        counted: again later, elsewhere if there is an elsewhere, a bounded number of times
+    ├── Misplaced      this backend lacks what the image needs, another may have it: not counted
     └── Unreachable    no usable answer: not counted, until the image's own deadline
         ├── NotSent    as above, and the backend certainly never heard of it
         └── Broke      as above, but the backend is there and answered 500
@@ -15,6 +16,10 @@ from dataclasses import dataclass
 
 CANCELLED = "cancelled"
 DEADLINE = "deadline"
+MISSING_MODEL = "missing_model"
+MISSING_NODE = "missing_node"
+#: What one backend may lack and another have.
+MISSING = frozenset({MISSING_MODEL, MISSING_NODE})
 
 #: Codes of failures that a retry of the same request cannot mend.
 _LASTING = frozenset(
@@ -52,6 +57,10 @@ class Hopeless(Trouble):
 
 
 class Passing(Trouble):
+    pass
+
+
+class Misplaced(Trouble):
     pass
 
 
@@ -101,6 +110,8 @@ def follows(trouble: Trouble, backend: str, tries: int, now: float, limits: Limi
         return trouble
     if isinstance(trouble, Unreachable):
         return Again(now + limits.rest, tries, backend, perhaps_alive=not isinstance(trouble, NotSent))
+    if isinstance(trouble, Misplaced):
+        return Again(now, tries, backend)
     tried = tries + 1
     if tried >= _TRIES.get(trouble.code, MAX_TRIES):
         return trouble

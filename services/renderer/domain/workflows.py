@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.commands import Parameter
+from services.renderer.domain.equipment import Wish
 from services.renderer.domain.jobs import Job
 from services.renderer.domain.troubles import Hopeless
 
@@ -60,6 +61,11 @@ class Workflow:
     parameters: Mapping[str, Rule]
     styles: Mapping[str, Style]
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """The node classes that it needs."""
+        return frozenset(node["class_type"] for node in self.graph.values())
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -71,11 +77,10 @@ class Bound:
 
 
 def bind(workflow: Workflow, job: Job, embeddings: Collection[str]) -> Bound:
-    """The graph of one image on a backend with these embeddings. Raises Hopeless (`invalid_parameters`) for a
-    style or parameter that the workflow does not have, or a value that it does not take."""
+    """The graph of one image on a backend with these embeddings. Raises as `dressed`."""
     request = job.batch.request
+    graph = dressed(workflow, request.style, request.parameters)
     style = _style(workflow, request.style)
-    parameters = {**style.parameters, **request.parameters}
     embedding = _offered(request.character.embedding, embeddings) if "prompt" in workflow.inputs else None
     values: dict[str, Any] = {
         "prompt": _joined(f"embedding:{embedding}" if embedding else "", request.prompt, style.prompt),
@@ -85,13 +90,29 @@ def bind(workflow: Workflow, job: Job, embeddings: Collection[str]) -> Bound:
         "height": request.height,
         "filename_prefix": job.filename_prefix,
     }
-    graph = copy.deepcopy(workflow.graph)
-    for name, value in parameters.items():
-        _put(graph, _rule(workflow, name, value).to, value)
     for name, binding in workflow.inputs.items():
         value = values[name]
         _put(graph, binding.to, value % binding.modulo if binding.modulo else value)
     return Bound(graph, workflow.output, embedding is not None)
+
+
+def dressed(workflow: Workflow, style: str | None, parameters: Mapping[str, Parameter]) -> Graph:
+    """A graph of one's own with the style's and the request's parameters in it. Raises Hopeless
+    (`invalid_parameters`) for a style or parameter that the workflow does not have, or a value that it does
+    not take."""
+    graph = copy.deepcopy(workflow.graph)
+    for name, value in {**_style(workflow, style).parameters, **parameters}.items():
+        _put(graph, _rule(workflow, name, value).to, value)
+    return graph
+
+
+def wished(workflows: Mapping[str, Workflow], wish: Wish) -> Graph | None:
+    """What a wish needs of a backend, as a graph; None where it can be had nowhere, so that whoever gets the
+    image says why."""
+    try:
+        return dressed(workflows[wish.workflow], wish.style, dict(wish.texts))
+    except (KeyError, Hopeless):
+        return None
 
 
 def _put(graph: Graph, places: Sequence[Place], value: Any) -> None:

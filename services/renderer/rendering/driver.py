@@ -8,10 +8,12 @@ import structlog
 
 from chassis.blobs import Blobs, blob_key
 from messaging.errors import Outage, TemporaryError
+from services.renderer.domain.equipment import wish_of
 from services.renderer.domain.jobs import Job, Picture, cost, failed, ready
 from services.renderer.domain.remote import Finished, Remote
 from services.renderer.domain.troubles import (
     CANCELLED,
+    MISSING,
     Again,
     Hopeless,
     Limits,
@@ -55,6 +57,7 @@ class Driver:
             try:
                 ending: Ending = await self._image(job, cancel)
             except Trouble as trouble:
+                trouble = self._elsewhere(job, trouble)
                 decision = follows(trouble, job.backend, job.tries, self.clock(), self.limits)
                 if isinstance(decision, Again):
                     log.info("tries again", code=trouble.code, reason=trouble.detail, tries=decision.tries)
@@ -76,6 +79,9 @@ class Driver:
                 await self._stop(backend, job.remote())
             raise _cancelled()
         bound = self._bound(job, backend)
+        if job.fresh:
+            # Before anything is paid for. What was sent before may be done: then nothing is lacking.
+            self.fleet.check(job.backend, wish_of(job.batch.request), bound.graph)
         picture, finished = await self._in_time(job, backend, bound, cancel)
         finished_at, gpu_ms = self.clock(), finished.gpu_ms or 0
         self.fleet.measured(backend.name, gpu_ms)
@@ -91,6 +97,12 @@ class Driver:
             known = ", ".join(sorted(self.workflows))
             raise Hopeless("unknown_workflow", f"this renderer has no workflow {name!r}; known: {known}")
         return bind(self.workflows[name], job, backend.embeddings)
+
+    def _elsewhere(self, job: Job, trouble: Trouble) -> Trouble:
+        """What this backend lacks, another one may have."""
+        if isinstance(trouble, Hopeless) and trouble.code in MISSING:
+            return self.fleet.refused(job.backend, wish_of(job.batch.request), trouble)
+        return trouble
 
     async def _in_time(
         self, job: Job, backend: Renderer, bound: Bound, cancel: asyncio.Event

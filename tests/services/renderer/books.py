@@ -1,7 +1,7 @@
 """A job book with its doors, at a clock that stands still until it is moved."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.tables import jobs
 from services.renderer.app import MIGRATIONS, NAME
 from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.equipment import Wish
 from services.renderer.domain.jobs import Cost, Job, Picture, ready
 
 LEASE = 15.0
@@ -59,13 +60,21 @@ def done(job: Job) -> ImageReady:
     return ready(job, PICTURE, Cost(1, 1), "blob", used_embedding=False)
 
 
-def replica(database: Database, clock: Clock, owner: str) -> Book:
+#: Says which backends may get the images of a wish, None for any.
+Takers = Callable[[Wish], Collection[str] | None]
+
+
+def _any(_wish: Wish) -> None:
+    return None
+
+
+def replica(database: Database, clock: Clock, owner: str, takers: Takers = _any) -> Book:
     """The same book in the hands of another process."""
     return Book(
         database,
         clock,
         SqlIntake(database, clock),
-        SqlClaims(database, owner, LEASE, clock),
+        SqlClaims(database, owner, LEASE, clock, takers),
         SqlEndings(database, owner, clock),
     )
 

@@ -14,22 +14,33 @@ from services.renderer.adapters.comfyui.answers import (
 )
 from services.renderer.adapters.comfyui.client import Client
 from services.renderer.adapters.comfyui.listener import Listener
+from services.renderer.adapters.comfyui.survey import Machine, embeddings, inventory, machine
 from services.renderer.adapters.comfyui.watch import PodWatch
 from services.renderer.adapters.places import Pace, Place
+from services.renderer.domain.equipment import Inventory
 from services.renderer.domain.remote import File, Finished, Image, Lost, Queued, Remote, Seen
 from services.renderer.domain.troubles import Passing, Unreachable
 from services.renderer.domain.workflows import Graph
 
+#: Seconds after which a server is asked again what it has: models come and go without a restart.
+SURVEY = 30.0
 
-def read_pod(url: str, usual: Pace) -> Place:
-    """From `comfyui+http(s)://…`; `usual` is the pace of a URL that says none. Raises BadAddress."""
+
+def read_pod(url: str, usual: Pace, classes: frozenset[str]) -> Place:
+    """From `comfyui+http(s)://…`; `usual` is the pace of a URL that says none, `classes` are the node classes
+    that its server is asked about. Raises BadAddress."""
     address = read_address(url, usual)
-    return Place(address.name, url, address.pace.depth, lambda: Pod(address))
+    return Place(address.name, url, address.pace.depth, lambda: Pod(address, classes))
 
 
 class Pod:
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, classes: frozenset[str]) -> None:
         self.embeddings: frozenset[str] = frozenset()
+        self.inventory: Inventory | None = None
+        #: What the server said of itself at the last probe.
+        self.machine: Machine | None = None
+        self._classes = classes
+        self._surveyed = 0.0
         self._address = address
         self._client = Client(address)
         self._listener = Listener(address)
@@ -64,13 +75,15 @@ class Pod:
 
     async def probe(self) -> None:
         """Whether the server can render, and what it offers. Raises Unreachable."""
-        status, stats = await self._client.json("GET", "/system_stats")
-        if status != 200 or not isinstance(stats, dict) or "system" not in stats:
-            raise Unreachable(f"no ComfyUI answers there (HTTP {status})")
+        before, self.machine = self.machine, None
+        found = await machine(self._client)
         # Asked anew each time: whatever restarted may have become another version.
         self._has_jobs = (await self._client.json("GET", "/api/jobs?limit=1"))[0] == 200
-        _, names = await self._client.json("GET", "/embeddings")
-        self.embeddings = frozenset(name for name in names or () if isinstance(name, str))
+        self.embeddings = await embeddings(self._client)
+        if before is None or before.version != found.version or time.monotonic() >= self._surveyed + SURVEY:
+            self.inventory = await inventory(self._client, self._classes)
+            self._surveyed = time.monotonic()
+        self.machine = found
 
     async def submit(self, remote: Remote, graph: Graph) -> str:
         async with self._submitting:

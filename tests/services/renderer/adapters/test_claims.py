@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, insert, text
 from sqlalchemy.engine import Engine
 
-from services.renderer.adapters.queues import Users
+from services.renderer.adapters.queues import Lanes
 from services.renderer.adapters.rows import batch_values, waiting_values
 from services.renderer.adapters.tables import batches, jobs
 from services.renderer.domain.dispatch import Offer
@@ -175,10 +175,10 @@ async def test_a_row_that_is_no_longer_ours_is_not_put_back(book: Book) -> None:
 async def test_more_users_than_one_claim_looks_at_all_get_their_turn(book: Book) -> None:
     for number in range(7):
         await book.intake.accept(reserved(f"b{number}", username=f"user{number}"))
-    users, seen = Users(most=3), set()
+    lanes, seen = Lanes(most=3), set()
     async with book.database.read() as connection:
         for _ in range(3):
-            seen |= {queue.username for queue in await users.waiting(connection)}
+            seen |= {queue.username for queue in await lanes.waiting(connection)}
     assert seen == {f"user{number}" for number in range(7)}
 
 
@@ -213,7 +213,7 @@ async def _many_rows(book: Book, count: int) -> None:
     batch = Batch(reserved().request, "folder", 1, 0, 0)
     rows = [
         waiting_values(Key(f"m{n // 1000}", n % 1000, 1), batch, book.clock.now + n // 1000)
-        | {"username": f"u{n % 20}"}
+        | {"username": f"u{n % 20}", "lane": f"u{n % 20}/w{n % 20}"}
         for n in range(count)
     ]
     known = [batch_values(reserved(f"m{n}"), 0, book.clock.now) for n in range(count // 1000)]

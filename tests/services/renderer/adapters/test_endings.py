@@ -42,7 +42,7 @@ async def test_an_end_stays_unannounced_until_it_is_said(book: Book) -> None:
 
 async def test_what_a_message_ended_is_said_by_that_message_alone(book: Book) -> None:
     await book.intake.accept(reserved(quantity=3))
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     assert list(await book.endings.unannounced(book.clock.now + 1)) == []
 
 

@@ -55,7 +55,7 @@ async def test_the_drawn_seed_is_kept_and_counted_up(book: Book) -> None:
 async def test_a_cancel_ends_what_waits_and_marks_what_runs(book: Book) -> None:
     await book.intake.accept(reserved(quantity=3))
     (running,) = await book.claim(Offer("one", 1))
-    said = await book.intake.cancel("b1")
+    said = await book.intake.cancel("b1", None)
     assert [(each.ordinal, each.code) for each in said if isinstance(each, ImageFailed)] == [
         (1, "cancelled"),
         (2, "cancelled"),
@@ -65,7 +65,7 @@ async def test_a_cancel_ends_what_waits_and_marks_what_runs(book: Book) -> None:
 
 async def test_a_cancelled_image_never_makes_a_placeholder_and_can_be_retried(book: Book) -> None:
     await book.intake.accept(reserved())
-    (said,) = await book.intake.cancel("b1")
+    (said,) = await book.intake.cancel("b1", None)
     assert isinstance(said, ImageFailed)
     assert (said.placeholder_follows, said.retryable) == (False, True)
 
@@ -73,14 +73,14 @@ async def test_a_cancelled_image_never_makes_a_placeholder_and_can_be_retried(bo
 async def test_a_repeated_cancel_says_again_how_everything_ended(book: Book) -> None:
     await book.intake.accept(reserved(quantity=2))
     (job,) = await book.claim(Offer("one", 1))
-    first = await book.intake.cancel("b1")
+    first = await book.intake.cancel("b1", None)
     assert await book.finish(job)
-    assert [type(each) for each in await book.intake.cancel("b1")] == [ImageReady, ImageFailed]
+    assert [type(each) for each in await book.intake.cancel("b1", None)] == [ImageReady, ImageFailed]
     assert len(first) == 1
 
 
 async def test_a_batch_that_was_cancelled_before_it_came_ends_as_cancelled(book: Book) -> None:
-    assert list(await book.intake.cancel("b1")) == []
+    assert list(await book.intake.cancel("b1", None)) == []
     said = await book.intake.accept(reserved(quantity=2))
     assert [each.code for each in said if isinstance(each, ImageFailed)] == ["cancelled"] * 2
     assert await book.claim(ONE) == []
@@ -89,7 +89,7 @@ async def test_a_batch_that_was_cancelled_before_it_came_ends_as_cancelled(book:
 async def test_a_cancel_and_its_batch_at_once_leave_nothing_waiting(book: Book) -> None:
     for number in range(10):
         batch = f"race-{number}"
-        await asyncio.gather(book.intake.cancel(batch), book.intake.accept(reserved(batch, quantity=5)))
+        await asyncio.gather(book.intake.cancel(batch, None), book.intake.accept(reserved(batch, quantity=5)))
     assert await book.count("waiting") == 0
     assert await book.count("cancelled") == 50
 
@@ -97,15 +97,55 @@ async def test_a_cancel_and_its_batch_at_once_leave_nothing_waiting(book: Book) 
 async def test_a_row_on_its_way_back_to_waiting_keeps_its_cancel(book: Book) -> None:
     await book.intake.accept(reserved())
     (job,) = await book.claim(ONE)
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     await book.endings.put_back(job, Again(0.0, 1, "one"))
     (again,) = await book.claim(ONE)
     assert again.cancelled
 
 
+async def test_a_late_copy_of_a_cancel_does_not_cancel_what_was_asked_for_again(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=2))
+    await book.intake.cancel("b1", 1)
+    await book.intake.retry(RetryImages(batch_id="b1", round=2, ordinals=(0, 1)))
+    (running,) = await book.claim(Offer("one", 1))
+    await book.intake.cancel("b1", 1)
+    assert await book.claims.cancelled() == set()
+    assert await book.finish(running)
+    assert [(job.key.round, job.cancelled) for job in await book.claim(ONE)] == [(2, False)]
+
+
+async def test_a_cancel_of_the_retried_round_cancels_it_and_so_does_one_without_a_round(book: Book) -> None:
+    for batch, round_ in (("b1", 2), ("b2", None)):
+        await book.intake.accept(reserved(batch))
+        await book.intake.cancel(batch, 1)
+        await book.intake.retry(RetryImages(batch_id=batch, round=2, ordinals=(0,)))
+        (said,) = await book.intake.cancel(batch, round_)
+        assert isinstance(said, ImageFailed)
+        assert (said.round, said.code) == (2, "cancelled")
+    assert await book.claim(ONE) == []
+
+
+async def test_a_retry_that_its_cancel_overtook_ends_as_cancelled(book: Book) -> None:
+    await book.intake.accept(reserved())
+    await book.intake.cancel("b1", 1)
+    await book.intake.cancel("b1", 2)
+    retry = RetryImages(batch_id="b1", round=2, ordinals=(0,))
+    for said in (await book.intake.retry(retry), await book.intake.retry(retry)):
+        assert [(each.round, getattr(each, "code", "done")) for each in said] == [(2, "cancelled")]
+    assert await book.claim(ONE) == []
+
+
+async def test_an_older_cancel_takes_nothing_back_from_a_newer_one(book: Book) -> None:
+    await book.intake.accept(reserved())
+    await book.intake.cancel("b1", 3)
+    await book.intake.cancel("b1", 1)
+    await book.intake.retry(RetryImages(batch_id="b1", round=3, ordinals=(0,)))
+    assert await book.claim(ONE) == []
+
+
 async def test_a_retry_renders_what_has_ended_in_the_next_round(book: Book) -> None:
     await book.intake.accept(reserved(quantity=3))
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     retry = RetryImages(batch_id="b1", round=2, ordinals=(0, 2))
     assert list(await book.intake.retry(retry)) == []
     claimed = await book.claim(ONE)
@@ -117,7 +157,7 @@ async def test_a_retry_renders_what_has_ended_in_the_next_round(book: Book) -> N
 
 async def test_a_repeated_retry_inserts_nothing_and_says_again_what_has_ended(book: Book) -> None:
     await book.intake.accept(reserved())
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     retry = RetryImages(batch_id="b1", round=2, ordinals=(0,))
     await book.intake.retry(retry)
     (job,) = await book.claim(ONE)
@@ -130,9 +170,9 @@ async def test_a_repeated_retry_inserts_nothing_and_says_again_what_has_ended(bo
 
 async def test_a_retry_of_an_older_round_than_the_newest_changes_nothing(book: Book) -> None:
     await book.intake.accept(reserved())
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     await book.intake.retry(RetryImages(batch_id="b1", round=3, ordinals=(0,)))
-    await book.intake.cancel("b1")
+    await book.intake.cancel("b1", None)
     assert list(await book.intake.retry(RetryImages(batch_id="b1", round=2, ordinals=(0,)))) == []
     assert await book.claim(ONE) == []
 

@@ -10,7 +10,7 @@ from services.renderer.adapters.places import BadAddress, Pace, Place, Places
 
 
 def read_url(url: str) -> Place:
-    return read_pod(url, Pace(2))
+    return read_pod(url, Pace(2), frozenset())
 
 
 def places(urls: str) -> Places:

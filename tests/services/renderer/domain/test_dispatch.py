@@ -10,7 +10,7 @@ from services.renderer.domain.jobs import Key
 
 
 def head(user: str, ordinal: int, created_at: float = 0.0, avoid: str | None = None) -> Head:
-    return Head(Key(f"batch-{user}", ordinal, 1), user, created_at, ordinal + 1, avoid)
+    return Head(Key(f"batch-{user}", ordinal, 1), user, created_at, ordinal + 1, avoid=avoid)
 
 
 def test_the_user_with_the_fewest_images_in_flight_is_next() -> None:
@@ -45,8 +45,8 @@ def test_an_image_without_a_backend_does_not_hold_back_the_next_one() -> None:
 
 
 def test_of_many_users_those_are_looked_at_who_can_be_next() -> None:
-    queues = [Queue("late", 9.0), Queue("early", 1.0), Queue("busy", 0.0)]
-    assert fairest(queues, {"busy": 1}, 2) == ["early", "late"]
+    queues = [Queue("late", "", 9.0), Queue("early", "", 1.0), Queue("busy", "", 0.0)]
+    assert [queue.username for queue in fairest(queues, {"busy": 1}, 2)] == ["early", "late"]
 
 
 def test_places_in_the_queue_follow_the_same_turns() -> None:
