@@ -25,9 +25,11 @@ from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.pictures import examine
 from services.renderer.adapters.places import BadAddress, Kinds, Pace, Place, Places
 from services.renderer.adapters.receipts import SqlReceipts
+from services.renderer.adapters.runpod.endpoint import Account, read_endpoint
+from services.renderer.adapters.runpod.hooks import Hooks
 from services.renderer.adapters.workflows import BadWorkflow, load_workflows
 from services.renderer.domain.troubles import Limits
-from services.renderer.domain.workflows import Workflow
+from services.renderer.domain.workflows import Workflow, wished
 from services.renderer.ports import Intake
 from services.renderer.rendering.announcer import Announcer
 from services.renderer.rendering.crew import Crew
@@ -45,12 +47,13 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> AsyncIterator[Service]:
     """`owner` tells this process's leases from those of its replicas. Raises BadSettings where a setting or a
     workflow can't be used; waits for a database that comes later."""
-    workflows, places, first = _read(settings)
+    hooks = Hooks(settings.renderer_public_url)
+    workflows, places, first = _read(settings, _account(settings, hooks))
     wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
-        open_fleet(places, first, wake) as fleet,
+        open_fleet(places, first, wake, partial(wished, workflows)) as fleet,
     ):
         endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
@@ -67,7 +70,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             announce=announcer.tell,
             examine=examine,
         )
-        claims = SqlClaims(database, owner, settings.lease_seconds, clock)
+        claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers)
         crew = Crew(claims, fleet, driver.drive, wake, settings.lease_seconds)
         yield Service(
             NAME,
@@ -76,6 +79,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             checks={"database": database.trouble, "blob store": blobs.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
             backends=fleet.statuses,
+            routes=hooks.routes(),
         )
 
 
@@ -108,15 +112,29 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _read(settings: Settings) -> tuple[dict[str, Workflow], Places, list[Place]]:
-    places = Places(settings.renderer_urls.get_secret_value(), _kinds(settings))
+def _account(settings: Settings, hooks: Hooks) -> Account:
+    key = settings.runpod_api_key
+    return Account(
+        api_url=settings.runpod_api_url,
+        api_key=key.get_secret_value() if key else None,
+        hooks=hooks,
+        deadline=settings.render_deadline,
+        hook_wait=settings.runpod_hook_seconds,
+    )
+
+
+def _read(settings: Settings, account: Account) -> tuple[dict[str, Workflow], Places, list[Place]]:
     try:
-        return load_workflows(settings.workflows_dir), places, places.read()
+        workflows = load_workflows(settings.workflows_dir)
+        classes = frozenset(name for each in workflows.values() for name in each.classes)
+        places = Places(settings.renderer_urls.get_secret_value(), _kinds(settings, classes, account))
+        return workflows, places, places.read()
     except (BadWorkflow, BadAddress) as why:
         raise BadSettings(str(why)) from None
 
 
-def _kinds(settings: Settings) -> Kinds:
+def _kinds(settings: Settings, classes: frozenset[str], account: Account) -> Kinds:
     """Every scheme that a renderer URL may have."""
-    pods = partial(read_pod, usual=Pace(settings.depth, settings.stagger_ms / 1000))
-    return {"comfyui+http": pods, "comfyui+https": pods}
+    pace = Pace(settings.depth, settings.stagger_ms / 1000)
+    pods = partial(read_pod, usual=pace, classes=classes)
+    return {"comfyui+http": pods, "comfyui+https": pods, "runpod": partial(read_endpoint, account=account)}
