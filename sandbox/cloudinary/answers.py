@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from sandbox.cloudinary.asset import Asset
 from sandbox.cloudinary.settings import CloudinarySettings
-from sandbox.cloudinary.signature import digest, string_to_sign
+from sandbox.cloudinary.signature import delivery_signatures, digest, string_to_sign
+from sandbox.cloudinary.transformations import split_format
 
 Answer = dict[str, Any]
 _ALWAYS = frozenset({"asset_id", "public_id", "resource_type", "type"})
@@ -35,6 +36,7 @@ class Presenter:
             "original_filename": asset.description.original_filename,
             "api_key": self.settings.api_key,
             **_context(asset),
+            **({"eager": self._derived(asset)} if asset.description.eager else {}),
         }
 
     def detailed(self, asset: Asset) -> Answer:
@@ -47,7 +49,10 @@ class Presenter:
             **tags,
             **_context(asset),
             **last,
-            "derived": [],
+            "derived": [
+                {**one, "id": md5(one["url"].encode(), usedforsecurity=False).hexdigest()}
+                for one in self._derived(asset)
+            ],
         }
 
     def listed(self, asset: Asset, *, tags: bool, context: bool, fields: Iterable[str] = ()) -> Answer:
@@ -79,10 +84,27 @@ class Presenter:
         hidden = {"tags", "context", "image_metadata"} - extra
         return {name: value for name, value in full.items() if name not in hidden}
 
-    def url(self, asset: Asset) -> str:
-        extension = f".{asset.content.format}" if asset.content.format else ""
-        place = "/".join((self.settings.cloud_name, asset.address.resource_type, asset.address.type))
-        return f"{self.base_url}/{place}/v{asset.version}/{quote(asset.public_id)}{extension}"
+    def url(self, asset: Asset, transformation: str = "", kind: str | None = None) -> str:
+        """Signed where the delivery type asks for it, as in the service's own answers."""
+        extension = f".{target}" if (target := kind or asset.content.format) else ""
+        source = f"{quote(asset.public_id)}{extension}"
+        signed = "/".join(part for part in (transformation, source) if part)
+        signature = "" if asset.address.type == "upload" else f"s--{self._signature(signed)}--"
+        place = (self.settings.cloud_name, asset.address.resource_type, asset.address.type)
+        parts = (self.base_url, *place, signature, transformation, f"v{asset.version}", source)
+        return "/".join(part for part in parts if part)
+
+    def _signature(self, signed: str) -> str:
+        return next(delivery_signatures(signed, self.settings.api_secret))
+
+    def _derived(self, asset: Asset) -> list[Answer]:
+        """What was made ahead. Images that a URL asks for later are made anew here, and not listed."""
+        found = []
+        for transformation, target in map(split_format, asset.description.eager):
+            kind = target or asset.content.format
+            url = self.url(asset, transformation, kind)
+            found.append({"transformation": transformation, "format": kind, "url": url, "secure_url": url})
+        return found
 
     def _core(self, asset: Asset) -> Answer:
         content, url = asset.content, self.url(asset)

@@ -33,6 +33,9 @@ class Description:
     asset_folder: str = ""
     display_name: str = ""
     original_filename: str = ""
+    #: Transformations that were asked for ahead, as they stand in a URL, with `/format` after it where one is
+    #: named.
+    eager: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class Asset:
 
 
 def asset_from_record(record: Mapping[str, Any]) -> Asset:
-    description = {**record["description"], "tags": tuple(record["description"]["tags"])}
+    said = record["description"]
+    description = {**said, "tags": tuple(said["tags"]), "eager": tuple(said.get("eager", ()))}
     parts = {
         "address": Address(*record["address"]),
         "content": Content(**record["content"]),

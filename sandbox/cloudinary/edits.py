@@ -13,6 +13,7 @@ from sandbox.cloudinary.refusals import Refusal, missing, not_found
 from sandbox.cloudinary.settings import FolderMode
 from sandbox.cloudinary.signature import algorithm_of
 from sandbox.cloudinary.store import AddressTaken
+from sandbox.cloudinary.transformations import eager_of
 
 Change = Callable[[Description], Description]
 _MAX_PUBLIC_IDS = 1000
@@ -74,6 +75,8 @@ def described_anew(call: Call, mode: FolderMode) -> Change:
         changed["tags"] = tags_of(call.text("tags"))
     if "context" in call.fields:
         changed["context"] = context_of(call.text("context"))
+    if "eager" in call.fields:
+        changed["eager"] = eager_of(call.text("eager"))
     if mode == "dynamic" and "asset_folder" in call.fields:
         changed["asset_folder"] = accepted_asset_folder(call.text("asset_folder"))
     if mode == "dynamic" and "display_name" in call.fields:

@@ -61,6 +61,23 @@ def parse_transformation(component: str) -> Step:
         raise Refusal(400, f"Invalid transformation component - {component}") from None
 
 
+def eager_of(field: str) -> tuple[str, ...]:
+    """The transformations that an upload asks for ahead; raises Refusal for one that is not understood."""
+    asked = tuple(one for one in field.split("|") if one)
+    for one in asked:
+        components, _ = split_format(one)
+        for component in components.split("/"):
+            parse_transformation(component)
+    return asked
+
+
+def split_format(eager: str) -> tuple[str, str | None]:
+    """`c_fit,w_3/jpg` as the transformation and the format it asks for, None for the asset's own."""
+    head, _, tail = eager.rpartition("/")
+    known = format_named(tail) if head else None
+    return (head, known) if known else (eager, None)
+
+
 def rendered(data: bytes, steps: Iterable[Step], target: str) -> tuple[bytes, str]:
     """The image after all steps, and its format: the last one a step names, else `target`; raises Refusal."""
     quality: int | None = None

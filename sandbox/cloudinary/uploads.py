@@ -18,7 +18,7 @@ from sandbox.cloudinary.refusals import Refusal, missing
 from sandbox.cloudinary.settings import CloudinarySettings
 from sandbox.cloudinary.signature import algorithm_of
 from sandbox.cloudinary.store import Outcome, Stored
-from sandbox.cloudinary.transformations import parse_transformation, rendered
+from sandbox.cloudinary.transformations import eager_of, parse_transformation, rendered
 
 _DATA_URI = re.compile(r"data:[^;,]*(?:;[^;,]+)*?;base64,", re.ASCII)
 _WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)")
@@ -98,6 +98,7 @@ def _description(call: Call, public_id: str, filename: str, settings: Cloudinary
         asset_folder=asset_folder_for(call, settings.folder_mode),
         display_name=display_name_for(call, public_id, filename),
         original_filename=file_stem(filename),
+        eager=eager_of(call.text("eager")),
     )
 
 

@@ -1,7 +1,9 @@
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from cloudinary.exceptions import BadRequest, NotFound
+from PIL import Image
 
 from tests.sandbox.cloudinary.account import Account, account_at, png
 
@@ -31,6 +33,31 @@ async def test_a_rename_keeps_the_asset_and_refuses_a_taken_name_unless_it_may_o
     assert (moved["asset_id"], moved["public_id"], moved["etag"]) == (first["asset_id"], "b", first["etag"])
     with pytest.raises(NotFound, match="Resource not found - a"):
         await account.uploader("rename", "a", "c")
+
+
+async def test_what_is_made_ahead_is_told_listed_and_served(account: Account) -> None:
+    wish = [{"width": 3, "crop": "scale"}, {"width": 2, "crop": "fit", "format": "jpg"}]
+    stored = await account.upload(png(), public_id="a", eager=wish[:1])
+    assert [one["transformation"] for one in stored["eager"]] == ["c_scale,w_3"]
+    told = await account.uploader("explicit", "a", type="upload", eager=wish)
+    assert [(one["transformation"], one["format"]) for one in told["eager"]] == [
+        ("c_scale,w_3", "png"),
+        ("c_fit,w_2", "jpg"),
+    ]
+    derived = (await account.admin("resource", "a"))["derived"]
+    assert len({one["id"] for one in derived}) == 2
+    for one, width in zip(derived, (3, 2), strict=True):
+        answer = await account.http.get(one["secure_url"])
+        assert Image.open(BytesIO(answer.content)).width == width
+    with pytest.raises(BadRequest, match="Invalid transformation"):
+        await account.upload(png(), public_id="b", eager=[{"width": -1, "crop": "scale"}])
+
+
+async def test_what_is_not_public_is_told_with_a_signed_url(account: Account) -> None:
+    stored = await account.upload(png(), public_id="a", type="authenticated")
+    assert (await account.http.get(stored["secure_url"])).status_code == 200
+    bare = stored["secure_url"].replace(stored["secure_url"].split("/")[6] + "/", "")
+    assert (await account.http.get(bare)).status_code == 401
 
 
 async def test_explicit_changes_what_it_names_and_tells_the_etag(account: Account) -> None:
