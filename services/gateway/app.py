@@ -27,7 +27,9 @@ from services.gateway.adapters.log_watch import LogWatch
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_changes import SqlChanges
+from services.gateway.adapters.sql_collections import SqlCollections
 from services.gateway.adapters.sql_gallery import SqlGallery
+from services.gateway.adapters.sql_marks import SqlMarks
 from services.gateway.adapters.sql_outbox import SqlOutbox
 from services.gateway.adapters.sql_pictures import SqlPictures
 from services.gateway.adapters.sql_registry import SqlRegistry
@@ -55,6 +57,8 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             registry=SqlRegistry(database),
             batches=SqlBatches(database),
             pictures=SqlPictures(database),
+            marks=SqlMarks(database),
+            collections=SqlCollections(database),
             changes=changes,
             streams=Streams(settings.event_streams, settings.event_streams_per_user),
             relay=relay,

@@ -1,7 +1,9 @@
 """What the gateway needs of the world."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Collection_
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from contracts.commands import GenerateBatch
@@ -11,6 +13,7 @@ from contracts.transient import RenderProgress, ServiceStatus
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.changes import Change
 from services.gateway.domain.images import ImageState, Status
+from services.gateway.domain.pictures import Collection, Deletion, Key, Picture, Usage, Wanted
 
 #: Given what is known of an image, what is known after an event.
 Merge = Callable[[ImageState], ImageState]
@@ -18,6 +21,10 @@ Merge = Callable[[ImageState], ImageState]
 
 class SlugTaken(Exception):
     """The owner, or everybody, already has a character with this slug."""
+
+
+class NameTaken(Exception):
+    """The owner already has a collection of this name."""
 
 
 class OtherContent(Exception):
@@ -164,8 +171,58 @@ class Fleet(Protocol):
 
 
 class Pictures(Protocol):
-    """What lies in storage of one character, by one user."""
+    """What lies in storage, by its owner; what is somebody else's does not exist."""
 
     async def newest(self, character_id: str, username: str, limit: int) -> tuple[int, Sequence[ImageState]]:
-        """How many there are, and the newest of them."""
+        """How many there are of one character, and the newest of them."""
         ...
+
+    async def page(self, wanted: Wanted) -> Sequence[Picture]:
+        """Images in storage, those that are being deleted among them."""
+        ...
+
+    async def find(self, username: str, key: Key) -> Picture | None:
+        """Any image that has its number, also one that is not stored yet or not any more."""
+        ...
+
+    async def usage(self, username: str, first: date, last: date) -> Sequence[Usage]:
+        """By day and character, the days between these two, oldest first."""
+        ...
+
+
+class Marks(Protocol):
+    """What an owner says of his images, many at once. An image that is not his is left out of the answer."""
+
+    async def favourite(self, username: str, keys: Sequence[Key], value: bool) -> Collection_[Key]: ...
+
+    async def delete(self, username: str, keys: Sequence[Key]) -> Mapping[Key, Deletion]:
+        """Keeps the wishes and the commands in one commit."""
+        ...
+
+
+class Collections(Protocol):
+    """Images put together by their owner."""
+
+    async def make(self, collection: Collection) -> None:
+        """Raises NameTaken."""
+        ...
+
+    async def find(self, username: str, collection_id: str) -> Collection | None: ...
+
+    async def list(self, username: str, after: str | None, limit: int) -> Sequence[Collection]:
+        """In the order of their ids, beginning after one."""
+        ...
+
+    async def rename(self, username: str, collection_id: str, name: str) -> None:
+        """Raises NameTaken."""
+        ...
+
+    async def drop(self, username: str, collection_id: str) -> bool:
+        """Whether there was one. Its images stay."""
+        ...
+
+    async def put(self, collection_id: str, username: str, keys: Sequence[Key]) -> Collection_[Key]:
+        """Into a collection of his; the images that are his, in it now."""
+        ...
+
+    async def take_out(self, collection_id: str, keys: Sequence[Key]) -> None: ...

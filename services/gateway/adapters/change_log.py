@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, text
@@ -19,7 +19,20 @@ async def append(
     connection: AsyncConnection, batch_id: str, kind: str, body: Mapping[str, Any] | None = None
 ) -> None:
     """Call it as the last statement of a transaction."""
+    await append_all(connection, [(batch_id, kind, body or {})])
+
+
+async def append_all(
+    connection: AsyncConnection, changes: Sequence[tuple[str, str, Mapping[str, Any]]]
+) -> None:
+    """Batch, kind and body of each. Call it as the last statement of a transaction."""
+    if not changes:
+        return
     if connection.dialect.name == "postgresql":
         await connection.execute(_TURN)
-    change = {"batch_id": batch_id, "kind": kind, "body": json.dumps(dict(body or {})), "at": time.time()}
-    await connection.execute(insert(CHANGES).values(change))
+    at = time.time()
+    rows = [
+        {"batch_id": batch_id, "kind": kind, "body": json.dumps(dict(body)), "at": at}
+        for batch_id, kind, body in changes
+    ]
+    await connection.execute(insert(CHANGES), rows)

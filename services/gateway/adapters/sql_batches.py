@@ -118,10 +118,13 @@ class SqlBatches:
     ) -> None:
         status = replace(images[0], round=round_).status
         ordinals = [image.ordinal for image in images]
+        named = (IMAGES.c.batch_id == row["batch_id"]) & IMAGES.c.ordinal.in_(ordinals)
+        # In the order in which everybody locks several images.
         await connection.execute(
-            update(IMAGES)
-            .where(IMAGES.c.batch_id == row["batch_id"], IMAGES.c.ordinal.in_(ordinals))
-            .values(round=round_, status=status.value, ended_day=None)
+            select(IMAGES.c.ordinal).where(named).order_by(IMAGES.c.ordinal).with_for_update()
+        )
+        await connection.execute(
+            update(IMAGES).where(named).values(round=round_, status=status.value, ended_day=None)
         )
         reopened = {
             "ended": await count_ended(connection, row["batch_id"]),

@@ -6,7 +6,16 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from chassis.web import Readiness, status_routes
-from services.gateway.adapters.http import batches, characters, events, image_generation, problems
+from services.gateway.adapters.http import (
+    batches,
+    characters,
+    collections,
+    events,
+    image_generation,
+    images,
+    problems,
+    usage,
+)
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.docs import docs_routes
 from services.gateway.adapters.http.document import Application
@@ -21,8 +30,19 @@ _TAGS = [
     {"name": "image generation", "description": "The two calls that the product has always made."},
     {"name": "characters", "description": "Who can be pictured."},
     {"name": "batches", "description": "What was asked for, and what came of it."},
+    {"name": "images", "description": "Every image as a thing of its own."},
+    {"name": "collections", "description": "Images put together by their owner."},
+    {"name": "usage", "description": "What was made, by character and day."},
 ]
-ROUTERS: tuple[APIRouter, ...] = (image_generation.router, characters.router, batches.router, events.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    image_generation.router,
+    characters.router,
+    batches.router,
+    events.router,
+    images.router,
+    collections.router,
+    usage.router,
+)
 
 
 def build(desk: Desk, readiness: Readiness, image_hosts: str) -> ASGIApp:

@@ -29,6 +29,8 @@ CODES: Mapping[str, Code] = {
     "slug_taken": Code(409, "there is a character 'opal-fever' already; choose another name"),
     "batch_canceling": Code(409, "the batch is being cancelled; retry once it is"),
     "nothing_to_retry": Code(409, "nothing here failed, was cancelled or is a placeholder"),
+    "not_stored": Code(409, "nothing of this image lies in storage"),
+    "name_taken": Code(409, "there is a collection 'Covers' already; choose another name"),
     "content_too_large": Code(413, "a body has at most 1048576 bytes"),
     "unsupported_media_type": Code(415, "send JSON, with Content-Type: application/json"),
     "invalid_request": Code(422, "the request is not what is expected here; see errors"),

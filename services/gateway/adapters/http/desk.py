@@ -15,7 +15,7 @@ from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
 from services.gateway.domain.callers import SCOPES, Caller, Forbidden
-from services.gateway.ports import Batches, Changes, Pictures, Registry
+from services.gateway.ports import Batches, Changes, Collections, Marks, Pictures, Registry
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Desk:
     registry: Registry
     batches: Batches
     pictures: Pictures
+    marks: Marks
+    collections: Collections
     changes: Changes
     streams: Streams
     relay: Relay

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from services.gateway.adapters.http.examples import ANSWERS
+from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
 
@@ -46,7 +47,7 @@ def _ours(responses: dict[str, Any]) -> dict[str, Any]:
         content = told.get("content", {})
         media = content.get("application/json", {})
         if "example" in media:
-            media["example"] = ANSWERS[media["example"]]
+            media["example"] = {**ANSWERS, **IMAGE_ANSWERS}[media["example"]]
         # A word of OpenAPI 3.2, while this document is of 3.1.
         content.get("text/event-stream", {}).pop("itemSchema", None)
         told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}

@@ -41,7 +41,7 @@ NEW_BATCH: JsonDict = {"prompt": _PROMPT, "quantity": 2, "seed": 42, "parameters
 NEW_NAMED_BATCH: JsonDict = {**NEW_BATCH, "character_id": _CHARACTER_ID}
 RETRY: JsonDict = {"ordinals": [1]}
 
-SUMMARY = {
+SUMMARY: dict[str, Any] = {
     "id": _BATCH_ID,
     "status": "partially_succeeded",
     "character": {"id": _CHARACTER_ID, "name": "Opal Fever"},
@@ -85,7 +85,7 @@ def _image(ordinal: int, **ended: Any) -> dict[str, Any]:
     }
 
 
-BATCH = {
+BATCH: dict[str, Any] = {
     **SUMMARY,
     "negative_prompt": "",
     "width": 1024,

@@ -57,12 +57,29 @@ ROUTES: Mapping[str, Call] = {
     "streamBatchEvents": owned("batches:read", 200),
     "cancelBatch": owned("batches:write", 200),
     "retryBatch": owned("batches:write", 202),
+    "listImages": owned("images:read", 200, 200),
+    "getImage": owned("images:read", 200),
+    "markImage": owned("images:write", 200, body=lambda _things, _user: {"favourite": True}),
+    "changeImages": free(
+        "images:write", 200, lambda things, _: {"action": "favourite", "ids": [things["image_id"]]}
+    ),
+    "makeCollection": free("images:write", 201, lambda _, user: {"name": f"New of {user}"}),
+    "listCollections": free("images:read", 200),
+    "getCollection": owned("images:read", 200),
+    "renameCollection": owned("images:write", 200, body=lambda _things, _user: {"name": "Renamed"}),
+    "listCollected": owned("images:read", 200),
+    "collectImages": owned("images:write", 200, body=lambda things, _: {"ids": [things["image_id"]]}),
+    "collectImage": owned("images:write", 204),
+    "removeCollectedImage": owned("images:write", 204),
+    "dropCollection": owned("images:write", 204),
+    "deleteImage": owned("images:write", 202),
+    "getUsage": free("usage:read", 200),
 }
 
 #: Calls that change what the others need: first the stream, which ends while its batch has ended, and the
 #: retry of what is not being cancelled; then whatever only looks; then these, in this order.
 FIRST = ("streamBatchEvents", "retryBatch")
-LAST = ("cancelBatch",)
+LAST = ("cancelBatch", "dropCollection", "deleteImage")
 IN_ORDER = (*FIRST, *(name for name in ROUTES if name not in (*FIRST, *LAST)), *LAST)
 
 
@@ -85,7 +102,7 @@ async def call(
 
 
 async def things_of_areg(door: Door, premade: bool) -> Things:
-    """A character of his, a premade one or his own, and a batch of it that can be retried."""
+    """A character of his, a premade one or his own, a batch of it that can be retried, and a collection."""
     name = "Everybodys" if premade else "Opal Fever"
     character_id = await door.character(name, premade=premade)
 
@@ -97,4 +114,11 @@ async def things_of_areg(door: Door, premade: bool) -> Things:
     await door.peer.bus.settled()
     while (await door.seen(made["id"]))["completed_at"] is None:
         await door.peer.reserved()
-    return {"character_id": character_id, "batch_id": made["id"], "client_id": f"own-{premade}"}
+    collection = await door.areg.post("/v1/collections", json={"name": name})
+    return {
+        "character_id": character_id,
+        "batch_id": made["id"],
+        "client_id": f"own-{premade}",
+        "image_id": f"{made['id']}.0",
+        "collection_id": collection.json()["id"],
+    }

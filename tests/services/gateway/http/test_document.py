@@ -95,6 +95,21 @@ def test_operations_have_stable_names(document: Document) -> None:
         "streamBatchEvents": "GET /v1/batches/{batch_id}/events",
         "cancelBatch": "POST /v1/batches/{batch_id}/cancel",
         "retryBatch": "POST /v1/batches/{batch_id}/retry",
+        "listImages": "GET /v1/characters/{character_id}/images",
+        "getImage": "GET /v1/images/{image_id}",
+        "markImage": "PATCH /v1/images/{image_id}",
+        "deleteImage": "DELETE /v1/images/{image_id}",
+        "changeImages": "POST /v1/images/bulk",
+        "makeCollection": "POST /v1/collections",
+        "listCollections": "GET /v1/collections",
+        "getCollection": "GET /v1/collections/{collection_id}",
+        "renameCollection": "PATCH /v1/collections/{collection_id}",
+        "dropCollection": "DELETE /v1/collections/{collection_id}",
+        "listCollected": "GET /v1/collections/{collection_id}/images",
+        "collectImages": "POST /v1/collections/{collection_id}/images",
+        "collectImage": "PUT /v1/collections/{collection_id}/images/{image_id}",
+        "removeCollectedImage": "DELETE /v1/collections/{collection_id}/images/{image_id}",
+        "getUsage": "GET /v1/usage",
     }
 
 
@@ -153,7 +168,7 @@ def test_the_example_of_a_stream_has_every_event_and_keeps_their_schemas(documen
 
 def test_every_body_has_an_example_that_keeps_its_schema(document: Document) -> None:
     bodies = [operation["requestBody"] for _, operation in operations(document) if "requestBody" in operation]
-    assert len(bodies) == 5
+    assert len(bodies) == 10
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         named = [part["$ref"] for part in parts(schema) if "$ref" in part]
@@ -188,6 +203,12 @@ async def test_what_is_answered_keeps_the_document(door: Door, document: Documen
         "getCharacter": await door.areg.get(f"/v1/characters/{character_id}"),
         "listCharacters": await door.areg.get("/v1/characters"),
         "registerCharacter": await door.areg.post("/v1/characters", json={"name": "Second"}),
+        "listImages": await door.areg.get(f"/v1/characters/{character_id}/images"),
+        "getImage": await door.areg.get(f"/v1/images/{batch_id}.0"),
+        "changeImages": await door.areg.post("/v1/images/bulk", json={"action": "delete", "ids": ["x"]}),
+        "makeCollection": await door.areg.post("/v1/collections", json={"name": "Covers"}),
+        "listCollections": await door.areg.get("/v1/collections"),
+        "getUsage": await door.areg.get("/v1/usage"),
         "generateImages": await door.areg.post("/api/image-generation/generate", json=old),
         "listCharacterImages": await door.areg.get(f"/api/image-generation/character/{character_id}"),
     }
