@@ -4,8 +4,8 @@ import { send } from "./api.js";
 import { fill, h, set, toast } from "./dom.js";
 
 const SORTS = [
-  ["-created", "Newest first"],
-  ["created", "Oldest first"],
+  ["newest", "Newest first"],
+  ["oldest", "Oldest first"],
   ["-index", "Highest number first"],
   ["index", "Lowest number first"],
 ];

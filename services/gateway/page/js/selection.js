@@ -5,6 +5,9 @@ import { name, sure } from "./dialogs.js";
 import { fill, h, say, set, toast } from "./dom.js";
 import { many } from "./words.js";
 
+//: Images that one call may name.
+const MOST = 500;
+
 export class Selection {
   #chosen = new Map();
   #last = null;
@@ -80,9 +83,9 @@ export class Selection {
     try {
       const ids = [...this.#chosen.keys()];
       let done = 0;
-      for (let at = 0; at < ids.length; at += 500) {
-        const told = await call("POST", "/v1/images/bulk", { body: { action, ids: ids.slice(at, at + 500) } });
-        done += told.results.filter((each) => each.status < 400).length;
+      for (let at = 0; at < ids.length; at += MOST) {
+        const told = await call("POST", "/v1/images/bulk", { body: { action, ids: ids.slice(at, at + MOST) } });
+        done += told.items.filter((each) => !["not_found", "not_stored"].includes(each.status)).length;
       }
       toast(`${many(done, "image")} ${said}`);
       await this.done();
@@ -101,7 +104,10 @@ export class Selection {
     if (chosen === "new") this.collections.push(collection);
     this.#offer();
     try {
-      await call("POST", `/v1/collections/${collection.id}/images`, { body: { ids: [...this.#chosen.keys()] } });
+      const ids = [...this.#chosen.keys()];
+      for (let at = 0; at < ids.length; at += MOST) {
+        await call("POST", `/v1/collections/${collection.id}/images`, { body: { ids: ids.slice(at, at + MOST) } });
+      }
       toast(`Put into ${collection.name}`);
       this.clear();
     } catch (error) {
