@@ -10,6 +10,7 @@ from chassis.settings import read
 from cli.tokens import issue
 from services.__main__ import Started, SystemSettings, serve
 from services.gateway.adapters.http.orders import character_id_of
+from services.gateway.domain.callers import SCOPES
 
 DAY = 86_400
 
@@ -30,10 +31,11 @@ def greeting(system: Started) -> str:
         return "\n".join(
             [f"\n[bold]Darkroom is at {system.url}[/] (docs at {system.url}/docs)", *stand_ins, ""]
         )
-    token = issue(system.jwt_secret, "newcomer", DAY, "premade")
+    token = issue(system.jwt_secret, "newcomer", DAY, " ".join(SCOPES))
     character = character_id_of("newcomer", "opal-fever", premade=False)
     example = dedent(f"""
         [bold]Darkroom is at {system.url}[/]
+          page, signed in      {system.url}/#token={token}
           API documents        {system.url}/docs
           state                {system.url}/ready  {system.url}/metrics
     """)
