@@ -62,13 +62,9 @@ def parse_transformation(component: str) -> Step:
 
 
 def eager_of(field: str) -> tuple[str, ...]:
-    """The transformations that an upload asks for ahead; raises Refusal for one that is not understood."""
-    asked = tuple(one for one in field.split("|") if one)
-    for one in asked:
-        components, _ = split_format(one)
-        for component in components.split("/"):
-            parse_transformation(component)
-    return asked
+    """The transformations that an upload asks for ahead. They are noted, and made when they are fetched: one
+    that is not understood here is refused then."""
+    return tuple(one for one in field.split("|") if one)
 
 
 def split_format(eager: str) -> tuple[str, str | None]:
