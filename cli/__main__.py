@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from chassis.settings import BadSettings
+from cli import blobs
 from messaging.errors import CannotConnect, Outage
 
 app = typer.Typer(
@@ -99,6 +100,8 @@ def counters_adopt(folders: list[str] = _FOLDERS) -> None:
 
     raise typer.Exit(asyncio.run(adopt(folders, typer.echo)))
 
+
+app.add_typer(blobs.app, name="blobs")
 
 topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)
 app.add_typer(topology, name="topology")
