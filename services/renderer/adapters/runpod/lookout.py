@@ -42,8 +42,8 @@ class Watched:
     """One job's place in the round, and the last word of it."""
 
     poll: float
-    #: By whoever held it before us: it may long be done.
-    sent_before: bool
+    #: Whether it may be done by now: sent by whoever held it before us, or ended before we came to look.
+    ripe: bool
     remote: Remote | None = None
     #: By the loop's clock.
     enrolled: float = 0.0
@@ -89,7 +89,7 @@ class Lookout:
 
     @contextmanager
     def watching(self, remote: Remote, poll: float) -> Iterator["EndpointWatch"]:
-        watched = self._watched[remote.key] = Watched(poll, sent_before=remote.receipt is not None)
+        watched = self._watched[remote.key] = Watched(poll, ripe=remote.receipt is not None)
         try:
             yield EndpointWatch(self, watched)
         finally:
@@ -99,12 +99,15 @@ class Lookout:
     def enrol(self, watched: Watched, remote: Remote) -> None:
         """The job is looked at from now on."""
         watched.remote, watched.enrolled = remote, self._clock()
-        self._put(watched, self._clock() + (0.0 if watched.sent_before else watched.poll))
+        self._put(watched, self._clock() + (0.0 if watched.ripe else watched.poll))
 
     def hint(self, key: str) -> None:
         """Somebody says that the job moved on."""
         watched = self._watched.get(key)
-        if watched is not None and watched.remote is not None and not watched.over:
+        if watched is None or watched.over:
+            return
+        watched.ripe = True
+        if watched.remote is not None:
             self._put(watched, self._clock())
 
     def cold(self, cold: bool) -> None:
