@@ -1,6 +1,6 @@
 // The batches on the page: what is known of each, kept up to date by its stream.
 
-import { all, call, Problem } from "./api.js";
+import { call, Problem } from "./api.js";
 import { toast } from "./dom.js";
 import { follow } from "./stream.js";
 
@@ -108,11 +108,4 @@ function applyStep(batch, told) {
   const { stage, step, steps, ahead } = told;
   Object.assign(image, { stage, step, steps, ahead });
   if (stage !== "queued") image.status = "running";
-}
-
-/** Every character that the caller may picture. */
-export async function characters() {
-  const known = [];
-  for await (const each of all("/v1/characters?limit=100")) known.push(each);
-  return known.sort((one, other) => one.name.localeCompare(other.name));
 }

@@ -1,8 +1,9 @@
 // What is asked for: character, prompt, how many, size, seed, workflow.
 
 import { call, Problem } from "./api.js";
-import { fill, h, say, set, toast } from "./dom.js";
+import { recent } from "./characters.js";
 import { newCharacter } from "./dialogs.js";
+import { fill, h, say, set, toast } from "./dom.js";
 import { Picker } from "./picker.js";
 
 const COUNTS = [1, 2, 4, 8];
@@ -44,6 +45,8 @@ export class MakeForm {
 
   async load(characters) {
     this.picker.offer(characters);
+    const last = recent(characters);
+    if (last && !this.picker.current) this.picker.choose(last);
     const kept = this.workflow.value;
     // Without the list there is still the usual workflow to ask for.
     const told = await call("GET", "/v1/workflows").catch(() => null);

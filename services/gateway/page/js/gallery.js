@@ -1,7 +1,7 @@
 // A character's images: a grid that grows while one scrolls, filters, selection, collections.
 
 import { all, call } from "./api.js";
-import { characters } from "./batches.js";
+import { characters, recent, remember } from "./characters.js";
 import { fill, h, say, set, toast } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
@@ -21,13 +21,13 @@ export async function gallery(room, { path, go }) {
 
   const known = await characters();
   picker.offer(known);
-  const character = known.find((each) => each.id === (path[0] ?? recent())) ?? known[0];
+  const character = known.find((each) => each.id === path[0]) ?? recent(known) ?? known[0];
   if (!character) {
     say(empty, "No characters yet. Make the first images, and they appear here.");
     set(empty, "hidden", false);
     return () => leaving.abort();
   }
-  remember(character.id);
+  remember(character);
   path = [character.id];
   picker.choose(character);
 
@@ -66,14 +66,4 @@ async function gather(path) {
   const found = [];
   for await (const each of all(path)) found.push(each);
   return found;
-}
-
-const RECENT = "darkroom.character";
-
-function recent() {
-  return localStorage.getItem(RECENT);
-}
-
-function remember(id) {
-  localStorage.setItem(RECENT, id);
 }

@@ -1,7 +1,8 @@
 // The page where images are made: the form, and the batches as they come in.
 
 import { BatchCard } from "./batch.js";
-import { Batches, characters } from "./batches.js";
+import { Batches } from "./batches.js";
+import { characters, remember } from "./characters.js";
 import { fill, h, set } from "./dom.js";
 import { MakeForm } from "./form.js";
 import { Lightbox } from "./lightbox.js";
@@ -13,7 +14,7 @@ export async function make(room, { wish }) {
   const lost = h("p", { class: "note", hidden: true, role: "status" }, "The connection is lost. What is being made goes on; this page catches up by itself.");
   const nothing = h("p", { class: "empty", hidden: true }, "Nothing made yet. Choose a character, write a prompt, and watch the pictures come in.");
   const list = h("section", { class: "batches", "aria-label": "Batches" }, lost, nothing);
-  const form = new MakeForm({ accepted: (batch) => accept(batch), chosen: () => {} });
+  const form = new MakeForm({ accepted: (batch) => accept(batch), chosen: remember });
   const reuse = (settings) => form.reuse(settings);
 
   function open(image, batch) {
