@@ -107,7 +107,7 @@ class Member:
                     async with asyncio.timeout(PROBE):
                         await self._failing.wait()
             if not self.healthy:
-                await asyncio.sleep(RESTS[min(self._strikes, len(RESTS)) - 1])
+                await asyncio.sleep(RESTS[min(max(self._strikes, 1), len(RESTS)) - 1])
 
     async def _probe(self) -> None:
         try:

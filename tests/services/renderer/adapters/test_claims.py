@@ -88,6 +88,35 @@ async def test_fifty_batches_of_one_user_do_not_hold_back_the_one_of_another(boo
     assert {job.key.batch_id for job in await book.claim(ONE)} == {"a0", "b"}
 
 
+async def test_images_that_no_free_backend_can_do_hold_back_nobody(database_url: str) -> None:
+    """Ten thousand of them, of ten users, before the one that can be done."""
+    rare = {"parameters": {"checkpoint": "rare"}}
+    async with opened(database_url) as first:
+        book = replica(
+            first.database,
+            first.clock,
+            "picky",
+            lambda wish: ["two"] if ("checkpoint", "rare") in wish.texts else None,
+        )
+        for number in range(10):
+            await book.intake.accept(reserved(f"r{number}", quantity=1000, username=f"User{number}", **rare))
+        book.clock.now += 1
+        await book.intake.accept(reserved("plain", quantity=3, username="User3"))
+        assert {job.key.batch_id for job in await book.claim(Offer("one", 3))} == {"plain"}
+        claimed = await book.claim(Offer("one", 3), Offer("two", 10))
+        assert Counter(job.backend for job in claimed) == {"two": 10}
+        # The other nine: that one has three in flight already.
+        assert len({job.batch.request.username for job in claimed} - {"User3"}) == 9
+
+
+async def test_a_row_of_before_wishes_were_noted_goes_anywhere(book: Book) -> None:
+    await book.intake.accept(reserved())
+    async with book.database.begin() as connection:
+        await connection.execute(text("UPDATE jobs SET lane = username || '/'"))
+    nobody = replica(book.database, book.clock, "picky", lambda _wish: [])
+    assert len(await nobody.claim(ONE)) == 1
+
+
 async def test_a_users_oldest_batch_comes_first_in_its_order(book: Book) -> None:
     await book.intake.accept(reserved("z", quantity=2))
     book.clock.now += 1
@@ -182,6 +211,15 @@ async def test_more_users_than_one_claim_looks_at_all_get_their_turn(book: Book)
     assert seen == {f"user{number}" for number in range(7)}
 
 
+async def test_a_claim_costs_no_more_with_ten_thousand_rows_waiting(database_url: str) -> None:
+    """In statements, and in rows that they read: by the clock both are too quick to compare."""
+    async with opened(database_url) as book:
+        await book.intake.accept(reserved())
+        few = await _statements(book)
+        await _many_rows(book, 10_000)
+        assert await _statements(book) <= few + 1
+
+
 async def test_every_question_of_a_claim_uses_an_index(database_url: str) -> None:
     """Tens of thousands of rows wait; a claim must not read them."""
     asked: list[tuple[str, object]] = []
@@ -207,6 +245,21 @@ async def test_every_question_of_a_claim_uses_an_index(database_url: str) -> Non
         for statement, parameters in selects:
             plan = await _plan(book, statement, parameters)
             assert not re.search(r"SCAN jobs\S*+(?! USING)|Seq Scan on jobs", plan), plan
+
+
+async def _statements(book: Book) -> int:
+    counted = 0
+
+    def count(*_: object) -> None:
+        nonlocal counted
+        counted += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        await book.claim(Offer("one", 3))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return counted
 
 
 async def _many_rows(book: Book, count: int) -> None:

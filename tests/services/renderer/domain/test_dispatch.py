@@ -1,11 +1,21 @@
 """Who is next, and on which backend."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.renderer.domain.dispatch import Head, Offer, Queue, dispatch, fairest, free_slots, places
+from services.renderer.domain.dispatch import (
+    Head,
+    Offer,
+    Queue,
+    dispatch,
+    fairest,
+    free_slots,
+    open_to,
+    places,
+)
 from services.renderer.domain.jobs import Key
 
 
@@ -47,6 +57,37 @@ def test_an_image_without_a_backend_does_not_hold_back_the_next_one() -> None:
 def test_of_many_users_those_are_looked_at_who_can_be_next() -> None:
     queues = [Queue("late", "", 9.0), Queue("early", "", 1.0), Queue("busy", "", 0.0)]
     assert [queue.username for queue in fairest(queues, {"busy": 1}, 2)] == ["early", "late"]
+
+
+def test_a_users_many_queues_count_as_many_images() -> None:
+    """Whoever asks for fifty models at once is not ahead of whoever asks for one."""
+    many = [Queue("many", f"w{n}", float(n)) for n in range(50)]
+    one = Queue("one", "w", 99.0)
+    assert fairest([*many, one], {}, 2) == [many[0], one]
+    assert fairest([*many, one], {"one": 1}, 3) == [many[0], many[1], one]
+
+
+def test_a_queue_that_no_free_slot_can_serve_stands_in_nobodys_way() -> None:
+    waiting = [Queue("a", "rare", 0.0), Queue("a", "plain", 1.0), Queue("b", "", 2.0)]
+    offers = [Offer("poor", 1), Offer("rich", 1)]
+    takers = {"rare": {"rich"}, "plain": {"poor", "rich"}}
+    assert open_to(waiting, offers, {}, takers) == waiting
+    assert open_to(waiting, offers, {"rich": 1}, takers) == waiting[1:]
+    assert open_to(waiting, offers, {"rich": 1, "poor": 1}, takers) == []
+    assert open_to(waiting, offers, {}, {"rare": frozenset(), "plain": frozenset()}) == waiting[2:]
+
+
+def test_an_image_goes_only_where_it_can_be_done() -> None:
+    offers = [Offer("poor", 4, seconds=1.0), Offer("rich", 1, seconds=9.0)]
+    rare = [replace(head("a", n), wish="rare") for n in range(2)]
+    chosen = dispatch([*rare, head("a", 2)], {}, offers, {}, {"rare": {"rich"}})
+    assert [(choice.head.key.ordinal, choice.backend) for choice in chosen] == [(0, "rich"), (2, "poor")]
+
+
+def test_the_only_backend_that_can_do_it_gets_it_again() -> None:
+    again = replace(head("a", 0, avoid="rich"), wish="rare")
+    chosen = dispatch([again], {}, [Offer("poor", 1), Offer("rich", 1)], {}, {"rare": {"rich"}})
+    assert [choice.backend for choice in chosen] == ["rich"]
 
 
 def test_places_in_the_queue_follow_the_same_turns() -> None:

@@ -6,6 +6,7 @@ from services.renderer.domain.troubles import (
     Again,
     Hopeless,
     Limits,
+    Misplaced,
     NotSent,
     Passing,
     Trouble,
@@ -26,6 +27,10 @@ def test_a_hopeless_trouble_ends_the_image_at_once() -> None:
 @pytest.mark.parametrize(("trouble", "alive"), [(Unreachable("away"), True), (NotSent("refused"), False)])
 def test_trouble_with_the_connection_never_ends_an_image(trouble: Trouble, alive: bool) -> None:
     assert follows(trouble, "one", 99, 100.0, LIMITS) == Again(101.0, 99, "one", perhaps_alive=alive)
+
+
+def test_an_image_that_came_to_the_wrong_backend_goes_on_at_once_uncounted() -> None:
+    assert follows(Misplaced("missing_model", "no"), "one", 3, 100.0, LIMITS) == Again(100.0, 3, "one")
 
 
 def test_a_passing_trouble_rests_longer_each_time_and_ends_with_the_fifth() -> None:
