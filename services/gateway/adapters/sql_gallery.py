@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import BigInteger, RowMapping, case, delete, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,10 @@ from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import answer_retries, closed, count_ended, locked
 from services.gateway.adapters.rows import of_image, to_image
 from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
+from services.gateway.adapters.webhooks.announcing import announce, announce_known, of_its_end
 from services.gateway.domain.images import ENDED, ImageState
+from services.gateway.domain.news import of_image as of_image_change
+from services.gateway.domain.news import of_start
 from services.gateway.ports import Merge
 
 #: Seconds; days are counted from 1970 in UTC.
@@ -49,6 +53,7 @@ class SqlGallery:
             await self._register(connection, event, now)
             ended = await count_ended(connection, event.batch_id)
             end = await closed(connection, row, ended, now, **known)
+            await self._announce_numbers(connection, row, known, end, now)
             if row["first"] is None:
                 indexes = {"first": event.first, "last": event.first + event.quantity - 1}
                 await change_log.append(connection, event.batch_id, "reserved", indexes)
@@ -66,7 +71,10 @@ class SqlGallery:
                 ended += (new.status in ENDED) - (old is not None and old.status in ENDED)
             if new.round > 1 and new.status in ENDED:
                 await answer_retries(connection, batch_id)
-            end = await closed(connection, row, ended, now, started_at=_started(row, new))
+            started = {"started_at": _started(row, new)}
+            end = await closed(connection, row, ended, now, **started)
+            news = [*of_image_change(old, new), *of_its_end(row, end)]
+            await announce(self._database, connection, {**row, **started}, news, now)
             if new != old:
                 shown = {"ordinal": ordinal, "index": new.index, "status": new.status.word}
                 await change_log.append(connection, batch_id, "image", shown)
@@ -79,6 +87,8 @@ class SqlGallery:
             # Of several refusals always the same one, whichever comes last.
             reason = max(row["rejected"] or "", event.encode().decode())
             end = await closed(connection, row, row["ended"], now, rejected=reason)
+            refused = {**row, "rejected": reason}
+            await announce(self._database, connection, refused, of_its_end(row, end), now)
             if row["first"] is None and reason != row["rejected"]:
                 await change_log.append(connection, event.batch_id, "rejected", {"code": event.code})
             return end
@@ -95,6 +105,21 @@ class SqlGallery:
             shown = select(IMAGES.c.batch_id, IMAGES.c.ordinal, IMAGES.c.idx)
             images = (await connection.execute(shown.where(IMAGES.c.public_id == public_id))).all()
         return {image.batch_id: await self.heard(*image, merge=lambda known: known) for image in images}
+
+    async def _announce_numbers(
+        self,
+        connection: AsyncConnection,
+        row: RowMapping,
+        known: Mapping[str, Any],
+        end: BatchFinished | None,
+        now: float,
+    ) -> None:
+        batch = {**row, **known}
+        if row["first"] is None:
+            await announce(self._database, connection, batch, [of_start(row["batch_id"])], now)
+        if row["username"] is None:
+            await announce_known(self._database, connection, batch, now)
+        await announce(self._database, connection, batch, of_its_end(row, end), now)
 
     async def _hold(self, connection: AsyncConnection, public_id: str) -> None:
         """Whoever stores an image and whoever deletes it take turns: one of them sees the other."""

@@ -1,8 +1,10 @@
 """Webhooks as their owners see them, and when a receiver is called again (Standard Webhooks 1.0)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.gateway.domain.news import Word
 
@@ -19,6 +21,10 @@ PACE = 0.5
 
 #: Seconds that an old secret signs along, and secrets that sign at the most.
 OVERLAP, SIGNING = 86_400.0, 5
+
+#: Calls that one process has under way at the most: in all, to one receiver, for one user. Whoever is slow
+#: takes his own places and no others.
+PLACES, PER_RECEIVER, PER_USER = 64, 4, 16
 
 #: Statuses of HTTP at which `Retry-After` is obeyed.
 _PATIENT = (429, 503)
@@ -37,6 +43,17 @@ class DeliveryStatus(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class WebhookWish:
+    """Where somebody would like to be called, and what about."""
+
+    url: str
+    #: Scheme, host and port of the URL.
+    receiver: str
+    events: tuple[str, ...]
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,46 @@ def _next(tries: int, attempt: Attempt, lot: float) -> float:
     wait = DELAYS[tries - 1] * (1 + JITTER * lot)
     asked = attempt.retry_after or 0.0
     return ended + (max(wait, min(asked, LONGEST)) if attempt.status in _PATIENT else wait)
+
+
+class Due(NamedTuple):
+    """A delivery whose time has come."""
+
+    id: str
+    receiver: str
+    username: str
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """How many calls a process has under way, by receiver and by user."""
+
+    receivers: Mapping[str, int]
+    users: Mapping[str, int]
+
+    @property
+    def free(self) -> int:
+        return PLACES - sum(self.users.values())
+
+    @property
+    def full_receivers(self) -> Sequence[str]:
+        return [name for name, calls in self.receivers.items() if calls >= PER_RECEIVER]
+
+    @property
+    def full_users(self) -> Sequence[str]:
+        return [name for name, calls in self.users.items() if calls >= PER_USER]
+
+    def admits(self, due: Sequence[Due]) -> Sequence[Due]:
+        """Those of them, in their order, for which there are places."""
+        receivers, users = Counter(self.receivers), Counter(self.users)
+        admitted: list[Due] = []
+        for each in due:
+            fits = receivers[each.receiver] < PER_RECEIVER and users[each.username] < PER_USER
+            if fits and len(admitted) < self.free:
+                admitted.append(each)
+                receivers[each.receiver] += 1
+                users[each.username] += 1
+        return admitted
 
 
 @dataclass(frozen=True)
