@@ -15,6 +15,7 @@ from sandbox.comfyui.history import Message
 from sandbox.comfyui.mishaps import NodeFailed, spoil, strike
 from sandbox.comfyui.node_inputs import Made, NodeClass, Shelf
 from sandbox.comfyui.nodes import CLASSES
+from sandbox.comfyui.pace import Pace
 from sandbox.comfyui.prompt_queue import Ticket
 from sandbox.faults import Faults, subject_of
 from sandbox.rules import Subject
@@ -60,6 +61,7 @@ class Execution:
         self._executed: list[str] = []
         self._progress: dict[str, dict[str, Any]] = {}
         self._interrupt = asyncio.Event()
+        self._pace: Pace
 
     @property
     def graph(self) -> dict[str, Any]:
@@ -78,9 +80,12 @@ class Execution:
         self._cache.keep_only(set(self._signatures.values()))
         cached = [node for node, key in self._signatures.items() if key in self._cache.made]
         self._tell("execution_cached", {"nodes": cached})
+        to_run = [node for node in self._signatures if node not in cached]
+        self._pace = Pace(self.shelf.settings.render_seconds, self.graph, to_run)
         try:
             for output in self.ticket.outputs:
                 await self._reach(output)
+            await self.wait(self._pace.left())
         except Interrupted:
             self._tell("execution_interrupted", self._where(), to_all=True)
         except NodeFailed as failure:
@@ -90,13 +95,16 @@ class Execution:
 
     async def wait(self, seconds: float) -> None:
         """Raises Interrupted as soon as the prompt is."""
+        if not seconds:
+            return
         try:
             await asyncio.wait_for(self._interrupt.wait(), seconds)
         except TimeoutError:
             return
         raise Interrupted
 
-    async def progress(self, value: int, of: int) -> None:
+    async def step(self, value: int, of: int) -> None:
+        await self._pace.step()
         if self._interrupt.is_set():
             raise Interrupted
         self._show_progress("running", value, of)
@@ -140,6 +148,9 @@ class Execution:
         if self._interrupt.is_set():
             raise Interrupted
         await strike(self, self._subject, node_class.name)
+        steps = self._pace.steps_before(node)
+        for value in range(1, steps + 1):
+            await self.step(value, steps)
         try:
             made = await node_class.run(self, self._given(node_class, node))
         except (Interrupted, asyncio.CancelledError):

@@ -17,6 +17,7 @@ from sandbox.comfyui.settings import Settings
 from sandbox.comfyui.stats import Stats
 from sandbox.faults import Faults, subject_of
 from sandbox.rules import Subject
+from sandbox.timeline import Timeline
 
 
 class Memory:
@@ -52,7 +53,7 @@ class Machine:
         self.settings = settings
         self.shelf = Shelf(settings, Files(settings.files))
         self.faults = Faults()
-        self.stats = Stats()
+        self.stats, self.timeline = Stats(), Timeline()
         self.memory = Memory(OnChange(self))
         self.sockets = Sockets(lambda: len(self.memory.queue), self._running_node)
         self._worker: asyncio.Task[None] | None = None
@@ -134,8 +135,10 @@ class Machine:
         execution = Execution(ticket, self.shelf, memory.cache, self.sockets, self.faults)
         memory.execution = execution
         self.stats.executed += 1
+        self.timeline.started(ticket.prompt_id)
         await self._perhaps_restart(subject)
         await execution.run()
+        self.timeline.ended(ticket.prompt_id)
         memory.execution = None
         if execution.rendered:
             self.stats.executions.update(subject.prefixes)

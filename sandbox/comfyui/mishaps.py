@@ -51,7 +51,7 @@ class Run(Protocol):
 
 async def strike(run: Run, subject: Subject, node_type: str) -> None:
     """Before a node runs. Raises NodeFailed, or Interrupted out of a stall."""
-    stall = run.faults.take(Stall, subject)
+    stall = run.faults.take(Stall, subject, lambda rule: rule.node_type in (None, node_type))
     if stall is not None:
         await run.wait(stall.seconds)
     if node_type in ("KSampler", _first_without_sampler(run.graph)) and run.faults.take(OutOfMemory, subject):

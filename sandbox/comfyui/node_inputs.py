@@ -43,8 +43,8 @@ class Stage(Protocol):
     @property
     def extra_pnginfo(self) -> dict[str, Any]: ...
 
-    async def progress(self, value: int, of: int) -> None:
-        """Tell how far the node is. Raises Interrupted where the prompt was."""
+    async def step(self, value: int, of: int) -> None:
+        """Returns when the node is so far, and has told so. Raises Interrupted where the prompt was."""
         ...
 
     async def preview(self, picture: Any) -> None:

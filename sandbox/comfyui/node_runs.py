@@ -89,8 +89,7 @@ async def sample(stage: Stage, inputs: dict[str, Any]) -> Made:
     recipes = tuple(_recipe(inputs, before, place) for place in range(before.batch_size))
     steps: int = inputs["steps"]
     for step in range(1, steps + 1):
-        await asyncio.sleep(stage.shelf.settings.render_seconds / steps)
-        await stage.progress(step, steps)
+        await stage.step(step, steps)
         if stage.shelf.settings.previews and step == (steps + 1) // 2:
             small = replace(recipes[0], width=128, height=128 * before.height // before.width or 1)
             await stage.preview(await asyncio.to_thread(paint, small))

@@ -61,9 +61,11 @@ class ExtraOutput(AnyRule):
 
 
 class Stall(AnyRule):
-    """The prompt hangs before its first node; an interrupt ends it."""
+    """The prompt hangs before a node; an interrupt ends it."""
 
     kind: Literal["stall"]
+    #: The node that it hangs before; the first one that runs where null.
+    node_type: str | None = None
     seconds: float = Field(gt=0)
 
 

@@ -41,7 +41,8 @@ class Settings(BaseModel):
 
     #: Its `input`, `output` and `temp` folders are made below this one and survive a restart.
     files: Path
-    #: Seconds that one KSampler takes, spread evenly over its steps.
+    #: Seconds that a prompt takes from its start to its end, spread evenly over its samplers' steps, or over
+    #: steps of the first node that runs where there is no sampler; decoding and saving are part of them.
     render_seconds: float = Field(default=0.0, ge=0)
     #: Seconds between `execution_success` and the entry in the history; the real server has this gap too.
     history_lag: float = Field(default=0.005, ge=0)

@@ -9,12 +9,14 @@ from starlette.routing import Route
 from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.rules import RULES, Restart
 from sandbox.faults import fault_routes
+from sandbox.timeline import timeline_routes
 
 
 def routes(machine: Machine) -> list[Route]:
     control = _Control(machine)
     return [
         *fault_routes(machine.faults, RULES),
+        *timeline_routes(machine.timeline),
         Route("/sandbox/restart", control.restart, methods=["POST"]),
         Route("/sandbox/stats", control.stats, methods=["GET"]),
     ]

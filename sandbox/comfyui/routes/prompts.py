@@ -14,6 +14,7 @@ from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.prompt_queue import SameNumberSameId, Ticket
 from sandbox.comfyui.settings import Settings
 from sandbox.comfyui.validation import NotAGraph, Refused, validate
+from sandbox.faults import subject_of
 
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -46,6 +47,7 @@ class _Desk:
         except NotAGraph:
             return stumbled()
         self._machine.stats.accepted += 1
+        self._machine.timeline.accepted(ticket.prompt_id, subject_of(ticket.graph).prefixes)
         try:
             self._machine.memory.queue.put(ticket)
         except SameNumberSameId:

@@ -17,6 +17,7 @@ async def comfy(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def slow(tmp_path: Path) -> AsyncIterator[Server]:
-    """KSampler takes so long that the test always comes first."""
-    async with running(Settings(files=tmp_path, render_seconds=4)) as server:
+    """KSampler takes so long that the test always comes first; everything else is quick."""
+    async with running(Settings(files=tmp_path)) as server:
+        await server.fault(kind="stall", node_type="KSampler", seconds=4, times=None)
         yield server

@@ -17,6 +17,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 @pytest.fixture
 async def slow(tmp_path: Path) -> AsyncIterator[Cloud]:
-    """One worker that samples for so long that the test always comes first."""
-    async with running(Settings(files=tmp_path, render_seconds=30, max_workers=1)) as found:
+    """One worker whose sampler takes so long that the test always comes first; all else is quick."""
+    async with running(Settings(files=tmp_path, max_workers=1)) as found:
+        await found.fault("stall", node_type="KSampler", seconds=30, times=None)
         yield found

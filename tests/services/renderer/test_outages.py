@@ -56,7 +56,7 @@ async def test_a_login_page_is_no_image_and_no_failure(tmp_path: Path) -> None:
 async def test_a_login_in_front_is_passed_on_http_and_websocket(
     tmp_path: Path, login: dict[str, str], user: str, query: str
 ) -> None:
-    async with backend(tmp_path / "a", render_seconds=0.5, login=login) as one:
+    async with backend(tmp_path / "a", render_seconds=1.2, login=login) as one:
         url = one.renderer_url.replace("://", f"://{user}") + query
         async with stage(tmp_path, url) as heard:
             await heard.bus.publish(reserved(**PORTRAIT))

@@ -1,0 +1,65 @@
+"""A render takes as long as the settings say, whatever the graph is made of, and tells its steps."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.comfyui import Settings
+from tests.sandbox.comfyui.server import Json, empty_image, message, portrait, running, until_end
+
+SECONDS = 0.4
+
+
+def seconds_of(entry: Json) -> float:
+    stamps = [data["timestamp"] for _, data in entry["status"]["messages"]]
+    return float(stamps[-1] - stamps[0]) / 1000
+
+
+def two_samplers() -> Json:
+    first = portrait()
+    second = {**first["3"]["inputs"], "latent_image": ["3", 0], "denoise": 0.5, "steps": 7}
+    first["13"] = {"class_type": "KSampler", "inputs": second}
+    first["8"]["inputs"]["samples"] = ["13", 0]
+    return first
+
+
+@pytest.mark.parametrize(
+    "graph", [empty_image(), portrait(), two_samplers()], ids=["no sampler", "one sampler", "two samplers"]
+)
+async def test_a_prompt_lasts_as_long_as_a_render(tmp_path: Path, graph: Json) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=SECONDS)) as comfy:
+        entry = await comfy.ran(graph)
+    # The server's own stamps are whole milliseconds.
+    assert seconds_of(entry) >= SECONDS - 0.002
+
+
+async def test_a_graph_without_a_sampler_tells_steps_too(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=0.1)) as comfy:
+        socket = await comfy.listen()
+        await comfy.submit(empty_image())
+        told = [each["data"] for each in await until_end(socket) if each["type"] == "progress"]
+    assert [(each["value"], each["max"], each["node"]) for each in told] == [
+        (n, 20, "1") for n in range(1, 21)
+    ]
+
+
+async def test_steps_come_one_by_one(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=SECONDS)) as comfy:
+        socket = await comfy.listen()
+        await comfy.submit(portrait(steps=2))
+        told: list[Json] = []
+        at: list[float] = []
+        while not told or told[-1]["type"] != "execution_success":
+            told.append(await message(socket))
+            if told[-1]["type"] == "progress":
+                at.append(time.perf_counter())
+    first, second = at
+    assert second - first >= 0.3 * SECONDS
+
+
+async def test_what_the_cache_has_takes_no_time(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=SECONDS)) as comfy:
+        await comfy.ran(portrait(prefix="a"))
+        again, renamed = await comfy.ran(portrait(prefix="a")), await comfy.ran(portrait(prefix="b"))
+    assert max(seconds_of(again), seconds_of(renamed)) < SECONDS
