@@ -17,6 +17,8 @@ from tests.journeys.around import Around
 from tests.journeys.waiting import until
 from tests.nodes.postgres import OwnPostgres
 from tests.nodes.rabbitmq import OwnRabbitmq
+from tests.s3.gate import gate_before
+from tests.s3.server import VARIABLES, S3Server
 
 USERS = ("Areg", "Mira")
 QUANTITIES = (8, 8, 4, 4, 8, 8)
@@ -45,9 +47,9 @@ class AtWork:
 
 
 @asynccontextmanager
-async def in_mid_batch(bus_url: str, database_url: str, folder: Path) -> AsyncIterator[AtWork]:
+async def in_mid_batch(bus_url: str, database_url: str, folder: Path, **more: str) -> AsyncIterator[AtWork]:
     async with beside(folder, RENDER_SECONDS) as around:
-        known = variables(around, bus_url, database_url, folder)
+        known = variables(around, bus_url, database_url, folder) | more
         one = dict.fromkeys(SERVICES, 1)
         async with cluster(folder, known, one) as system, front_door(system.of("gateway")) as (client, _):
             await spy(bus_url)
@@ -101,3 +103,17 @@ async def test_without_a_blob_store_work_pauses(rabbitmq_url: str, postgres_url:
         await until(waits)
         away.rename(blobs)
         await work.ends_well()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_without_an_s3_store_work_pauses(
+    rabbitmq_url: str, postgres_url: str, s3: S3Server, tmp_path: Path
+) -> None:
+    async with gate_before(s3.endpoint) as gate:
+        url = s3.url(s3.new_bucket(), endpoint=gate.url)
+        async with in_mid_batch(rabbitmq_url, postgres_url, tmp_path, BLOBS_URL=url, **VARIABLES) as work:
+            gate.answers(503, "SlowDown")
+            await work.system.all_say("blob store", "renderer", "uploader")
+            gate.faults.clear()
+            await work.ends_well()
