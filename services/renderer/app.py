@@ -20,26 +20,31 @@ from services.renderer import handlers
 from services.renderer.adapters.claims import SqlClaims
 from services.renderer.adapters.comfyui.pod import read_pod
 from services.renderer.adapters.endings import SqlEndings
-from services.renderer.adapters.fleet import open_fleet
+from services.renderer.adapters.fleet import MixedFleet, open_fleet
 from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.pictures import examine
 from services.renderer.adapters.places import BadAddress, Kinds, Pace, Place, Places
 from services.renderer.adapters.receipts import SqlReceipts
 from services.renderer.adapters.runpod.endpoint import Account, read_endpoint
 from services.renderer.adapters.runpod.hooks import Hooks
+from services.renderer.adapters.strays import SqlStrays
 from services.renderer.adapters.workflows import BadWorkflow, load_workflows
 from services.renderer.domain.troubles import Limits
 from services.renderer.domain.workflows import Workflow, wished
 from services.renderer.ports import Intake
+from services.renderer.rendering import metrics
 from services.renderer.rendering.announcer import Announcer
 from services.renderer.rendering.crew import Crew
 from services.renderer.rendering.driver import Driver
+from services.renderer.rendering.gleaner import Gleaner
 from services.renderer.rendering.progress import Progress
 from services.renderer.settings import Settings
 
 NAME = "renderer"
 #: Seconds between two words about places in the queue.
 TELLING = 2.0
+#: Seconds between two settings of the gauges.
+SHOWING = 1.0
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 
@@ -58,9 +63,11 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
         progress = Progress(bus, clock)
+        strays = SqlStrays(database, clock)
         driver = Driver(
             endings=endings,
             receipts=SqlReceipts(database, owner),
+            strays=strays,
             blobs=blobs,
             fleet=fleet,
             workflows=workflows,
@@ -71,11 +78,20 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             examine=examine,
         )
         claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers)
+        gleaner = Gleaner(strays, fleet, workflows, limits, clock)
         crew = Crew(claims, fleet, driver.drive, wake, settings.lease_seconds)
         yield Service(
             NAME,
             subscriptions=subscriptions(SqlIntake(database, clock), wake),
-            loops=(fleet.run, crew.run, announcer.run, progress.run, partial(_tell, progress, claims)),
+            loops=(
+                fleet.run,
+                crew.run,
+                announcer.run,
+                progress.run,
+                gleaner.run,
+                partial(_tell, progress, claims),
+                partial(_show, fleet, crew),
+            ),
             checks={"database": database.trouble, "blob store": blobs.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
             backends=fleet.statuses,
@@ -100,6 +116,13 @@ def subscriptions(book: Intake, wake: asyncio.Event) -> list[Subscription[Any]]:
 
 async def _tell(progress: Progress, claims: SqlClaims) -> None:
     await every(TELLING, lambda: progress.waiting(claims), "places in the queue")
+
+
+async def _show(fleet: MixedFleet, crew: Crew) -> None:
+    async def show() -> None:
+        metrics.show(fleet.statuses(), crew.in_flight)
+
+    await every(SHOWING, show, "gauges")
 
 
 def _limits(settings: Settings) -> Limits:

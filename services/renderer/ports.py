@@ -123,6 +123,26 @@ class Receipts(Protocol):
         ...
 
 
+class Strays(Protocol):
+    """Jobs that were left at a backend when their images went on, or ended, without them."""
+
+    async def leave(self, job: Job) -> None:
+        """Somebody has to look after the job at its backend."""
+        ...
+
+    async def left_at(self, backends: Collection[str]) -> Sequence[Job]:
+        """Some of the jobs at these backends, the oldest first."""
+        ...
+
+    async def forget(self, remote_id: str) -> bool:
+        """Whether it was still remembered: of several who forget it, one is told so."""
+        ...
+
+    async def forget_older(self, than: float) -> None:
+        """Of these no backend knows any more: they were left before this epoch second."""
+        ...
+
+
 class Watch(Protocol):
     """Where one job stands, told as it changes."""
 

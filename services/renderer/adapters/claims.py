@@ -20,6 +20,7 @@ from services.renderer.adapters.rows import (
     key_values,
     of_key,
 )
+from services.renderer.adapters.strays import leave_behind
 from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, batches, jobs
 from services.renderer.domain.dispatch import (
     Choice,
@@ -163,6 +164,9 @@ class SqlClaims:
 
     async def _write(self, connection: AsyncConnection, choices: Sequence[Choice], now: float) -> None:
         """The remote id is in the book before anything is sent under it."""
+        left = [choice.head.key for choice in choices if choice.leaves_job]
+        if left:
+            await connection.execute(leave_behind(left, now))
         if choices:
             claimed = [self._claimed(choice, now) for choice in choices]
             await connection.execute(update(jobs).where(*of_key(), WAITING), claimed)

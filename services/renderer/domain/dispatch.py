@@ -67,6 +67,11 @@ class Choice(NamedTuple):
         return self.head.remote_id if self.head.left_at == self.backend else None
 
     @property
+    def leaves_job(self) -> bool:
+        """Whether a job of this image stays behind at another backend."""
+        return self.head.remote_id is not None and self.known_job is None
+
+    @property
     def known_receipt(self) -> str | None:
         """What that backend calls it."""
         return self.head.receipt if self.known_job is not None else None

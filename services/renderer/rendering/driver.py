@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -24,9 +24,9 @@ from services.renderer.domain.troubles import (
     overdue,
 )
 from services.renderer.domain.workflows import Bound, Workflow, bind
-from services.renderer.ports import Clock, Ending, Endings, Fleet, Receipts, Renderer
+from services.renderer.ports import Clock, Ending, Endings, Fleet, Receipts, Renderer, Strays
+from services.renderer.rendering import metrics
 from services.renderer.rendering.attempt import Attempt
-from services.renderer.rendering.metrics import ENDED, GPU_SECONDS
 from services.renderer.rendering.progress import Progress
 
 log = structlog.get_logger("renderer")
@@ -41,6 +41,7 @@ STOPPING = 10.0
 class Driver:
     endings: Endings
     receipts: Receipts
+    strays: Strays
     blobs: Blobs
     fleet: Fleet
     workflows: Mapping[str, Workflow]
@@ -69,14 +70,16 @@ class Driver:
 
     async def _finish(self, job: Job, ending: Ending) -> None:
         if await self._surely(lambda: self.endings.end(job, ending)):
-            ENDED.labels(getattr(ending, "code", "done")).inc()
+            metrics.ended(ending)
             self.announce(ending)
+        else:
+            metrics.in_vain(ending)
 
     async def _image(self, job: Job, cancel: asyncio.Event) -> Ending:
         backend = self.fleet.backend(job.backend)
         if job.cancelled:
-            if not job.fresh:
-                await self._stop(backend, job.remote())
+            if not job.fresh and not await self._stop(backend, job.remote()):
+                await self._leave(job)
             raise _cancelled()
         bound = self._bound(job, backend)
         if job.fresh:
@@ -85,7 +88,7 @@ class Driver:
         picture, finished = await self._in_time(job, backend, bound, cancel)
         finished_at, gpu_ms = self.clock(), finished.gpu_ms or 0
         self.fleet.measured(backend.name, gpu_ms)
-        GPU_SECONDS.labels(backend.name).inc(gpu_ms / 1000)
+        metrics.GPU_SECONDS.labels(backend.name).inc(gpu_ms / 1000)
         key = blob_key(*job.key, picture.md5)
         await self._kept(job, key, picture, cancel)
         spent = cost(job, finished_at, gpu_ms, finished.queue_ms)
@@ -122,8 +125,10 @@ class Driver:
                 task.cancel()
             await asyncio.gather(work, unwanted, return_exceptions=True)
             self.progress.over(job)
-        await self._stop(backend, attempt.remote)
-        raise self._why_stopped(job, cancel)
+        stopped, why = await self._stop(backend, attempt.remote), self._why_stopped(job, cancel)
+        if not isinstance(why, Unreachable) and (not stopped or isinstance(why, Passing)):
+            await self._leave(replace(job, receipt=attempt.remote.receipt))
+        raise why
 
     def _left(self, job: Job) -> float:
         end = min(job.submitted_at + self.limits.render, job.created_at + self.limits.image)
@@ -139,13 +144,19 @@ class Driver:
             return Passing("render_deadline", late)
         return Unreachable(late)
 
-    async def _stop(self, backend: Renderer, remote: Remote) -> None:
-        """Best effort: a backend that can't be told now renders in vain."""
+    async def _stop(self, backend: Renderer, remote: Remote) -> bool:
+        """Whether the backend could be told that the job is not wanted any more."""
         try:
             async with asyncio.timeout(STOPPING):
                 await backend.cancel(remote)
         except (Trouble, TimeoutError) as why:
             log.info("remote job not stopped", reason=str(why))
+            return False
+        return True
+
+    async def _leave(self, job: Job) -> None:
+        """The image goes on, or ends, without this job, which may still run: somebody looks after it."""
+        await self._surely(lambda: self.strays.leave(job))
 
     async def _kept(self, job: Job, key: str, picture: Picture, cancel: asyncio.Event) -> None:
         """Holds on to the bytes while the blob store is down; once they are kept, no clock runs."""

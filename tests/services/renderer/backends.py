@@ -54,6 +54,12 @@ class Backend:
             while (await self.stats())["accepted"] < count:  # noqa: ASYNC110 - it tells no one
                 await asyncio.sleep(0.02)
 
+    async def rendered(self, count: int) -> None:
+        """Returns when it has rendered so many, whoever can reach it meanwhile."""
+        async with asyncio.timeout(10):
+            while sum((await self.executions()).values()) < count:  # noqa: ASYNC110 - it tells no one
+                await asyncio.sleep(0.02)
+
     async def idle(self) -> None:
         """Returns when nothing waits or runs there."""
         async with asyncio.timeout(10):

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, text
@@ -90,7 +91,7 @@ async def test_fifty_batches_of_one_user_do_not_hold_back_the_one_of_another(boo
 
 async def test_images_that_no_free_backend_can_do_hold_back_nobody(database_url: str) -> None:
     """Ten thousand of them, of ten users, before the one that can be done."""
-    rare = {"parameters": {"checkpoint": "rare"}}
+    rare: dict[str, Any] = {"parameters": {"checkpoint": "rare"}}
     async with opened(database_url) as first:
         book = replica(
             first.database,
