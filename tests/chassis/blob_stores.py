@@ -16,6 +16,11 @@ KEY = blob_key("batch-1", 3, 0, MD5)
 class Beside(Protocol):
     """Somebody else with access to the same place."""
 
+    @property
+    def url(self) -> str:
+        """What `BLOBS_URL` says of it."""
+        ...
+
     def everything(self) -> set[str]:
         """Names of whatever lies there, ours and others', leftovers included."""
         ...
@@ -30,6 +35,10 @@ class Beside(Protocol):
 @dataclass(frozen=True)
 class InFolder:
     root: Path
+
+    @property
+    def url(self) -> str:
+        return f"file:{self.root}"
 
     def everything(self) -> set[str]:
         return {path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()}
@@ -48,6 +57,10 @@ class InBucket:
     server: S3Server
     bucket: str
     prefix: str = "darkroom/blobs"
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.bucket, self.prefix)
 
     def everything(self) -> set[str]:
         return {name.removeprefix(f"{self.prefix}/") for name in self.server.names(self.bucket)}

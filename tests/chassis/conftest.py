@@ -40,10 +40,5 @@ def beside(request: pytest.FixtureRequest, tmp_path: Path) -> Beside:
 @pytest.fixture
 async def blobs(beside: Beside) -> AsyncIterator[Blobs]:
     """The same store as we see it."""
-    if isinstance(beside, InBucket):
-        url = beside.server.url(beside.bucket, beside.prefix)
-    else:
-        assert isinstance(beside, InFolder)
-        url = f"file:{beside.root}"
-    async with open_blobs(url, LOGIN) as opened:
+    async with open_blobs(beside.url, LOGIN) as opened:
         yield opened

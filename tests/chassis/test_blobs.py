@@ -1,13 +1,16 @@
 """What every blob store promises: whole or not there, kept once put, and an outage where it can't answer."""
 
 import asyncio
+import sys
 import time
+from asyncio.subprocess import PIPE
 
 import pytest
 
 from chassis.blobs import Blobs, blob_key
 from messaging.errors import Outage, PermanentError
 from tests.chassis.blob_stores import KEY, MD5, Beside, ages, keys
+from tests.chassis.databases import ROOT
 
 
 async def test_bytes_come_back_until_they_are_removed(blobs: Blobs, beside: Beside) -> None:
@@ -127,3 +130,14 @@ async def test_what_a_dead_probe_left_is_no_blob_and_is_tidied_up_once_it_is_old
     assert await blobs.tidy(0) == 1
     assert KEY in beside.everything()
     assert len(beside.everything()) == 2
+
+
+async def test_bytes_are_held_once_on_their_way(beside: Beside) -> None:
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.chassis.held", beside.url), stdout=PIPE, cwd=ROOT
+    )
+    told, _ = await program.communicate()
+    put, got, same = told.split()
+    assert float(put) < 0.1
+    assert float(got) < 1.3
+    assert same == b"True"

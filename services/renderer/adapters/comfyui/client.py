@@ -1,5 +1,8 @@
 """HTTP with one ComfyUI server: its errors become ours here, and nowhere else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -41,24 +44,37 @@ class Client:
             raise Unreachable(f"the backend's answer to {path.split('/')[1]} is no JSON") from None
 
     async def file(self, params: dict[str, str]) -> bytes | None:
-        """A whole file, None where there is none."""
-        response = await self._call("GET", "/view", params=params)
-        return response.content if response.status_code == 200 else None
+        """A whole file, None where there is none. It is held once: not also in the pieces it came in."""
+        held = BytesIO()
+        with _translated():
+            async with self._http.stream("GET", "/view", params=params) as response:
+                _judge(response)
+                if response.status_code != 200:
+                    return None
+                async for piece in response.aiter_bytes():
+                    held.write(piece)
+        return held.getvalue()
 
     async def has_file(self, params: dict[str, str]) -> bool:
         return (await self._call("HEAD", "/view", params=params)).status_code == 200
 
     async def _call(self, method: str, path: str, **content: Any) -> httpx.Response:
-        try:
+        with _translated():
             response = await self._http.request(method, path, **content)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotSent(f"no connection to the backend: {type(error).__name__}") from error
-        except httpx.TransportError as error:
-            raise Unreachable(f"the connection broke: {type(error).__name__}") from error
-        except httpx.DecodingError as error:
-            raise Unreachable("the backend's answer is damaged") from error
         _judge(response)
         return response
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NotSent(f"no connection to the backend: {type(error).__name__}") from error
+    except httpx.TransportError as error:
+        raise Unreachable(f"the connection broke: {type(error).__name__}") from error
+    except httpx.DecodingError as error:
+        raise Unreachable("the backend's answer is damaged") from error
 
 
 def _judge(response: httpx.Response) -> None:
