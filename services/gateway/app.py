@@ -1,5 +1,6 @@
 """The gateway, put together."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.database import open_database
-from chassis.process import Service
+from chassis.process import Loop, Service, every
 from chassis.workflows import known_workflows
 from contracts.events import (
     BatchRejected,
@@ -29,17 +30,21 @@ from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_changes import SqlChanges
 from services.gateway.adapters.sql_collections import SqlCollections
 from services.gateway.adapters.sql_gallery import SqlGallery
+from services.gateway.adapters.sql_keys import SqlKeys
 from services.gateway.adapters.sql_marks import SqlMarks
 from services.gateway.adapters.sql_outbox import SqlOutbox
 from services.gateway.adapters.sql_pictures import SqlPictures
 from services.gateway.adapters.sql_registry import SqlRegistry
 from services.gateway.adapters.stage import KnownFleet, LiveStage
 from services.gateway.adapters.tokens import Tokens
+from services.gateway.domain.limits import Limits
 from services.gateway.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 #: Events that are projected at once: a batch's events take turns anyway.
 EVENTS = 32
+#: Seconds between two looks for what is too old.
+SWEEP = 60.0
 
 
 @asynccontextmanager
@@ -52,30 +57,46 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             await outbox.all_due()
         relay, changes = Relay(outbox, bus), SqlChanges(database)
         watch = LogWatch(changes, stage, await changes.newest())
+        keys = SqlKeys(database, settings.idempotency_hours * 3600)
+        limits = Limits(settings.images_per_user, settings.batches_per_minute, settings.images_in_all)
         desk = Desk(
             tokens=Tokens(settings),
             registry=SqlRegistry(database),
-            batches=SqlBatches(database),
+            batches=SqlBatches(database, limits=limits),
             pictures=SqlPictures(database),
             marks=SqlMarks(database),
             collections=SqlCollections(database),
             changes=changes,
+            keys=keys,
             streams=Streams(settings.event_streams, settings.event_streams_per_user),
             relay=relay,
             stage=stage,
             workflows=workflows,
             generate_wait=settings.generate_wait,
+            limits=limits,
         )
         yield Service(
             name="gateway",
             subscriptions=subscriptions(SqlGallery(database), stage, fleet),
-            loops=[relay.run, watch.run],
+            loops=[relay.run, watch.run, *sweeps(keys, changes, settings)],
             checks={"database": database.trouble},
             web=partial(build, desk, image_hosts=settings.image_hosts),
             # The outbox keeps what is accepted meanwhile.
             outlasts_bus=True,
             stopping=stage.close,
         )
+
+
+def sweeps(keys: SqlKeys, changes: SqlChanges, settings: Settings) -> list[Loop]:
+    """Forget what nobody has to remember any longer."""
+
+    async def prune_changes() -> None:
+        await changes.prune(time.time() - settings.changes_days * 86_400)
+
+    return [
+        partial(every, SWEEP, keys.prune, "idempotency keys"),
+        partial(every, SWEEP, prune_changes, "old changes"),
+    ]
 
 
 def subscriptions(gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet) -> list[Subscription[Any]]:

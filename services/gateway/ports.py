@@ -1,10 +1,8 @@
 """What the gateway needs of the world."""
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Collection as Collection_
 from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contracts.commands import GenerateBatch
 from contracts.events import BatchFinished, BatchRejected, IndicesReserved
@@ -12,8 +10,9 @@ from contracts.message import Message
 from contracts.transient import RenderProgress, ServiceStatus
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.changes import Change
+from services.gateway.domain.idempotency import Answer, Verdict
 from services.gateway.domain.images import ImageState, Status
-from services.gateway.domain.pictures import Collection, Deletion, Key, Picture, Usage, Wanted
+from services.gateway.domain.limits import Excess
 
 #: Given what is known of an image, what is known after an event.
 Merge = Callable[[ImageState], ImageState]
@@ -23,12 +22,16 @@ class SlugTaken(Exception):
     """The owner, or everybody, already has a character with this slug."""
 
 
-class NameTaken(Exception):
-    """The owner already has a collection of this name."""
-
-
 class OtherContent(Exception):
     """A batch with this id exists and asks for something else."""
+
+
+class TooMuch(Exception):
+    """The limits leave no room for it now."""
+
+    def __init__(self, excess: Excess) -> None:
+        super().__init__(excess.detail)
+        self.excess = excess
 
 
 class Canceling(Exception):
@@ -55,6 +58,36 @@ class Character:
     embedding: str | None
     style: str | None
     created_at: float
+
+
+class KeyName(NamedTuple):
+    """A key is its user's own, and means something at one call."""
+
+    username: str
+    call: str
+    key: str
+
+
+class Keys(Protocol):
+    """The first answers of calls under keys; shared by all replicas, kept through restarts."""
+
+    async def claim(self, name: KeyName, fingerprint: str) -> Verdict:
+        """Whether to make the call, under a lease, or what came of it before."""
+        ...
+
+    async def extend(self, name: KeyName) -> None:
+        """The call is still under way."""
+        ...
+
+    async def answered(self, name: KeyName, answer: Answer) -> None: ...
+
+    async def release(self, name: KeyName) -> None:
+        """The call was refused, nothing came of it: the key is free for another one."""
+        ...
+
+    async def let_go(self, name: KeyName) -> None:
+        """What came of the call is not known: whoever asks the same again goes on with it."""
+        ...
 
 
 class Registry(Protocol):
@@ -94,7 +127,7 @@ class Batches(Protocol):
 
     async def accept(self, request: GenerateBatch) -> Batch:
         """Keeps the batch and the command in one commit; the same request again is the same batch.
-        Raises OtherContent."""
+        Raises OtherContent, and TooMuch where the user or everybody has too much under way."""
         ...
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None: ...
@@ -113,7 +146,7 @@ class Batches(Protocol):
 
     async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:
         """Keeps the new round and the command in one commit; how many images will be rendered again.
-        Raises Canceling."""
+        Raises Canceling, and TooMuch."""
         ...
 
 
@@ -168,61 +201,3 @@ class Fleet(Protocol):
     """How every process of the system said it is."""
 
     def tell(self, status: ServiceStatus) -> None: ...
-
-
-class Pictures(Protocol):
-    """What lies in storage, by its owner; what is somebody else's does not exist."""
-
-    async def newest(self, character_id: str, username: str, limit: int) -> tuple[int, Sequence[ImageState]]:
-        """How many there are of one character, and the newest of them."""
-        ...
-
-    async def page(self, wanted: Wanted) -> Sequence[Picture]:
-        """Images in storage, those that are being deleted among them."""
-        ...
-
-    async def find(self, username: str, key: Key) -> Picture | None:
-        """Any image that has its number, also one that is not stored yet or not any more."""
-        ...
-
-    async def usage(self, username: str, first: date, last: date) -> Sequence[Usage]:
-        """By day and character, the days between these two, oldest first."""
-        ...
-
-
-class Marks(Protocol):
-    """What an owner says of his images, many at once. An image that is not his is left out of the answer."""
-
-    async def favourite(self, username: str, keys: Sequence[Key], value: bool) -> Collection_[Key]: ...
-
-    async def delete(self, username: str, keys: Sequence[Key]) -> Mapping[Key, Deletion]:
-        """Keeps the wishes and the commands in one commit."""
-        ...
-
-
-class Collections(Protocol):
-    """Images put together by their owner."""
-
-    async def make(self, collection: Collection) -> None:
-        """Raises NameTaken."""
-        ...
-
-    async def find(self, username: str, collection_id: str) -> Collection | None: ...
-
-    async def list(self, username: str, after: str | None, limit: int) -> Sequence[Collection]:
-        """In the order of their ids, beginning after one."""
-        ...
-
-    async def rename(self, username: str, collection_id: str, name: str) -> None:
-        """Raises NameTaken."""
-        ...
-
-    async def drop(self, username: str, collection_id: str) -> bool:
-        """Whether there was one. Its images stay."""
-        ...
-
-    async def put(self, collection_id: str, username: str, keys: Sequence[Key]) -> Collection_[Key]:
-        """Into a collection of his; the images that are his, in it now."""
-        ...
-
-    async def take_out(self, collection_id: str, keys: Sequence[Key]) -> None: ...

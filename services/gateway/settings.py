@@ -11,7 +11,7 @@ from chassis.settings import Url
 
 #: Signs tokens of a system that only this machine can reach. Known to everybody, hence refused elsewhere.
 DEVELOPMENT_SECRET = "darkroom development key, good on loopback only"  # noqa: S105
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class TokenSettings(ProcessSettings):
@@ -31,7 +31,7 @@ class TokenSettings(ProcessSettings):
             raise ValueError("set JWT_SECRET or JWT_JWKS_URL, not both")
         if secret and len(secret.encode()) < 32:
             raise ValueError("JWT_SECRET is shorter than 32 bytes; make one with `openssl rand -hex 32`")
-        if secret == DEVELOPMENT_SECRET and self.host not in _LOOPBACK:
+        if secret == DEVELOPMENT_SECRET and self.host not in LOOPBACK:
             raise ValueError(
                 "the development key opens a system on loopback only; set JWT_SECRET or HOST=127.0.0.1"
             )
@@ -50,6 +50,24 @@ class Settings(ServiceSettings, TokenSettings):
     event_streams: int = Field(2000, ge=1, description="event streams that one process serves at once")
     event_streams_per_user: int = Field(
         100, ge=1, description="event streams of one user that one process serves at once"
+    )
+    images_per_user: int = Field(
+        2000, ge=1, description="images of one user that may be under way at once; more is 429"
+    )
+    batches_per_minute: int = Field(
+        300, ge=1, description="batches that one user may ask for in a minute; more is 429"
+    )
+    images_in_all: int = Field(
+        100_000, ge=1, description="images of all users that may be under way at once; more is 503"
+    )
+    idempotency_hours: float = Field(
+        24.0, ge=1, le=8760, description="hours for which the answer to an `Idempotency-Key` is kept"
+    )
+    changes_days: float = Field(
+        7.0,
+        ge=0.01,
+        le=3650,
+        description="days of the event log; a stream that resumes from before begins anew",
     )
     resend_at_start: bool = Field(
         False, description="send unanswered commands again at start, for a bus that forgets with its process"

@@ -11,22 +11,28 @@ from chassis.database import Database
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
+from services.gateway.adapters.load import Backlog, user_load
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES
 from services.gateway.domain.batches import Batch, same_request, to_retry
 from services.gateway.domain.images import ImageState, Status
-from services.gateway.ports import Canceling, OtherContent, Summary
+from services.gateway.domain.limits import UNLIMITED, Limits, excess
+from services.gateway.ports import Canceling, OtherContent, Summary, TooMuch
 
 
 class SqlBatches:
     """Keeps the promise of `Batches`."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float] = time.time, limits: Limits = UNLIMITED
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._limits = limits
+        self._backlog = Backlog(database)
 
     async def accept(self, request: GenerateBatch) -> Batch:
-        now = self._clock()
+        now, in_all = self._clock(), await self._in_all()
         async with self._database.begin() as connection:
             row = await locked(self._database, connection, request.batch_id, now)
             if row["request"]:
@@ -34,6 +40,7 @@ class SqlBatches:
                 if not same_request(known.request, request):
                     raise OtherContent(request.batch_id)
                 return known
+            await self._room(connection, request.username, request.quantity, self._limits, in_all)
             values = {
                 "request": request.encode().decode(),
                 "username": request.username,
@@ -45,7 +52,8 @@ class SqlBatches:
             )
             await enqueue(self._database, connection, [request], now)
             await change_log.append(connection, request.batch_id, "accepted")
-            return Batch(request, row["created_at"])
+        self._backlog.grown(request.quantity)
+        return Batch(request, row["created_at"])
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None:
         owned = (BATCHES.c.batch_id == batch_id) & (BATCHES.c.username == username)
@@ -94,7 +102,7 @@ class SqlBatches:
             await change_log.append(connection, batch_id, "cancel")
 
     async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:
-        now = self._clock()
+        now, in_all = self._clock(), await self._in_all()
         async with self._database.begin() as connection:
             row = await locked(self._database, connection, batch_id, now)
             if row["cancel_requested_at"] is not None and row["finished_at"] is None:
@@ -103,6 +111,9 @@ class SqlBatches:
             round_, chosen = to_retry(images, ordinals)
             if not chosen:
                 return 0
+            # It is no new batch, only more images.
+            limits = replace(self._limits, batches_per_minute=None)
+            await self._room(connection, row["username"], len(chosen), limits, in_all)
             await self._reopen(
                 connection, row, [image for image in images if image.ordinal in chosen], round_
             )
@@ -112,6 +123,21 @@ class SqlBatches:
                 connection, batch_id, "retry", {"round": round_, "ordinals": list(chosen)}
             )
             return len(chosen)
+
+    async def _in_all(self) -> int:
+        # Ahead of the transaction: nobody holds two connections.
+        return 0 if self._limits.images_in_all is None else await self._backlog.depth()
+
+    async def _room(
+        self, connection: AsyncConnection, username: str, quantity: int, limits: Limits, in_all: int
+    ) -> None:
+        """Raises TooMuch."""
+        if limits == UNLIMITED:
+            return
+        now = self._clock()
+        load = replace(await user_load(connection, username, now), in_all=in_all)
+        if too_much := excess(limits, load, quantity, now):
+            raise TooMuch(too_much)
 
     async def _reopen(
         self, connection: AsyncConnection, row: RowMapping, images: Sequence[ImageState], round_: int

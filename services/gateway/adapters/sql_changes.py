@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from itertools import takewhile
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from chassis.database import Database
 from services.gateway.adapters.tables import CHANGES
 from services.gateway.domain.changes import Change
+
+#: Changes that are dropped in one transaction: nobody waits long for SQLite's one lock.
+PORTION = 1000
 
 
 class SqlChanges:
@@ -22,6 +26,10 @@ class SqlChanges:
             return (await connection.execute(query)).scalar_one() or 0
 
     async def knows(self, batch_id: str, change: int) -> bool:
+        if change == 0:
+            # Where a stream begins that finds nothing logged: before the first change, or after the last one
+            # was pruned.
+            return await self.latest(batch_id) == 0
         query = select(CHANGES.c.id).where(CHANGES.c.id == change, CHANGES.c.batch_id == batch_id)
         async with self._database.read() as connection:
             return (await connection.execute(query)).first() is not None
@@ -34,6 +42,20 @@ class SqlChanges:
         return [
             Change(row.id, json.loads(row.body)["ordinal"] if row.kind == "image" else None) for row in rows
         ]
+
+    async def prune(self, before: float) -> int:
+        """Drops changes older than a moment, in portions; how many. What is left is the log's whole end: who
+        knows one change that is there misses nothing after it."""
+        oldest, dropped = select(CHANGES.c.id, CHANGES.c.at).order_by(CHANGES.c.id).limit(PORTION), 0
+        while True:
+            async with self._database.begin() as connection:
+                rows = (await connection.execute(oldest)).all()
+                old = [row.id for row in takewhile(lambda row: row.at < before, rows)]
+                if old:
+                    await connection.execute(delete(CHANGES).where(CHANGES.c.id <= old[-1]))
+            dropped += len(old)
+            if len(old) < PORTION:
+                return dropped
 
     async def newest(self) -> int:
         """The last change of any batch, 0 if there is none."""

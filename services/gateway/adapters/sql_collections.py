@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis.database import Database
 from services.gateway.adapters.tables import COLLECTED, COLLECTIONS, IMAGES
 from services.gateway.domain.pictures import Collection, Key
-from services.gateway.ports import NameTaken
+from services.gateway.image_ports import NameTaken
 
 
 class SqlCollections:

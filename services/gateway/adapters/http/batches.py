@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request, Response
 
 from services.gateway.adapters.http import cursors, examples, views
-from services.gateway.adapters.http.codes import ANY_BODY, ANY_ORDER, CODES, answers
+from services.gateway.adapters.http.codes import ANY_BODY, ANY_KEY, ANY_LOAD, ANY_ORDER, CODES, answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded, needs
+from services.gateway.adapters.http.idempotency import KEYED
 from services.gateway.adapters.http.orders import (
     batch_id_of,
     found,
@@ -17,11 +18,12 @@ from services.gateway.adapters.http.orders import (
     order,
     outcome,
     shown,
+    too_much,
 )
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.shapes import BatchPage, BatchShape, NewBatch, NewNamedBatch, Retry
-from services.gateway.ports import Canceling
+from services.gateway.ports import Canceling, TooMuch
 
 router = APIRouter(prefix="/v1", tags=["batches"], route_class=Guarded)
 
@@ -49,9 +51,9 @@ _ORDERED: dict[int | str, dict[str, Any]] = {
     "/characters/{character_id}/batches",
     status_code=202,
     operation_id="askForBatch",
-    dependencies=[needs("batches:write")],
+    dependencies=[needs("batches:write"), KEYED],
     summary="Ask for a batch",
-    responses={**_ORDERED, **answers(*ANY_ORDER)},
+    responses={**_ORDERED, **answers(*ANY_ORDER, *ANY_KEY)},
 )
 async def ask(
     character_id: str,
@@ -63,7 +65,7 @@ async def ask(
     prefer: Prefer = None,
 ) -> BatchShape:
     """Accepted once it is kept, also while the broker is down. Its images are numbered in one block."""
-    batch_id, wait = new_batch_id(), Wait.preferred(prefer)
+    batch_id, wait = new_batch_id(request), Wait.preferred(prefer)
     await order(desk, caller.username, character_id, batch_id, asked.model_dump())
     return await _answered(desk, batch_id, caller.username, wait, request, response)
 
@@ -157,7 +159,7 @@ async def cancel(batch_id: BatchId, desk: AtDesk, caller: ByCaller) -> BatchShap
     summary="Render again what was not made",
     responses={
         202: examples.answer("Under way again", "batch", "Location", "Retry-After"),
-        **answers(*ANY_BODY, "not_found", "batch_canceling", "nothing_to_retry"),
+        **answers(*ANY_BODY, *ANY_LOAD, "not_found", "batch_canceling", "nothing_to_retry"),
     },
 )
 async def retry(
@@ -169,6 +171,8 @@ async def retry(
         chosen = await desk.batches.retry(batch_id, asked.ordinals if asked else None)
     except Canceling:
         raise Problem("batch_canceling", CODES["batch_canceling"].example) from None
+    except TooMuch as why:
+        raise too_much(why.excess) from None
     if not chosen:
         raise Problem("nothing_to_retry", CODES["nothing_to_retry"].example)
     desk.stage.changed(batch_id)

@@ -1,14 +1,16 @@
 """`/v1/characters`: who can be pictured."""
 
 import time
+from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 
 from contracts import names
 from contracts.commands import OpenFolder
 from services.gateway.adapters.http import cursors, examples, views
-from services.gateway.adapters.http.codes import ANY_BODY, answers
-from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
+from services.gateway.adapters.http.codes import ANY_BODY, ANY_KEY, answers
+from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded, needs
+from services.gateway.adapters.http.idempotency import KEYED, Key, key_of
 from services.gateway.adapters.http.orders import character_id_of, known_character
 from services.gateway.adapters.http.problems import FieldError, Problem
 from services.gateway.adapters.http.shapes import CharacterPage, CharacterShape, NewCharacter
@@ -21,14 +23,16 @@ router = APIRouter(prefix="/v1/characters", tags=["characters"], route_class=Gua
     "",
     status_code=201,
     operation_id="registerCharacter",
-    dependencies=[needs("characters:write")],
+    dependencies=[needs("characters:write"), KEYED],
     summary="Register a character",
     responses={
         201: examples.answer("Registered", "character", "Location"),
-        **answers(*ANY_BODY, "invalid_character", "slug_taken"),
+        **answers(*ANY_BODY, *ANY_KEY, "invalid_character", "slug_taken"),
     },
 )
-async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response: Response) -> CharacterShape:
+async def register(
+    asked: NewCharacter, desk: AtDesk, caller: ByCaller, request: Request, response: Response
+) -> CharacterShape:
     """Registers a character of the caller's own, or a premade one, and opens its folder."""
     if asked.premade:
         caller.checked("premade")
@@ -36,11 +40,12 @@ async def register(asked: NewCharacter, desk: AtDesk, caller: ByCaller, response
     try:
         await desk.registry.register(character, [opening])
     except SlugTaken:
+        if before := await _begun(desk, key_of(request), character):
+            return _registered(before, response)
         detail = f"there is a character {character.slug!r} already; choose another name"
         raise Problem("slug_taken", detail, [FieldError(pointer="/name", detail=detail)]) from None
     desk.relay.ring()
-    response.headers["Location"] = f"/v1/characters/{character.id}"
-    return views.character(character)
+    return _registered(character, response)
 
 
 @router.get(
@@ -81,6 +86,21 @@ async def listed(
 async def look(character_id: str, desk: AtDesk, caller: ByCaller) -> CharacterShape:
     """One of the caller's own, or a premade one."""
     return views.character(await known_character(desk, character_id, caller.username))
+
+
+def _registered(character: Character, response: Response) -> CharacterShape:
+    response.headers["Location"] = f"/v1/characters/{character.id}"
+    return views.character(character)
+
+
+async def _begun(desk: Desk, key: Key | None, character: Character) -> Character | None:
+    """The character, if it was this very call that took the slug when it was made before and its answer was
+    lost."""
+    if key is None or not key.resumed:
+        return None
+    known = await desk.registry.find(character.id, character.owner)
+    same = known is not None and replace(known, created_at=character.created_at) == character
+    return known if same else None
 
 
 def _new(asked: NewCharacter, owner: str) -> tuple[Character, OpenFolder]:

@@ -24,7 +24,7 @@ from services.gateway.adapters.http.image_shapes import (
 from services.gateway.adapters.http.images import ImageId
 from services.gateway.adapters.http.problems import FieldError, Problem, not_found
 from services.gateway.domain.pictures import Collection, Key, image_key
-from services.gateway.ports import NameTaken
+from services.gateway.image_ports import NameTaken
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"], route_class=Guarded)
 

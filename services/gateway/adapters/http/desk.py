@@ -9,13 +9,16 @@ from fastapi.params import Security as Needed
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from services.gateway.adapters.http.idempotency import once, the_key
 from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.streams import Streams
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
 from services.gateway.domain.callers import SCOPES, Caller, Forbidden
-from services.gateway.ports import Batches, Changes, Collections, Marks, Pictures, Registry
+from services.gateway.domain.limits import Limits
+from services.gateway.image_ports import Collections, Marks, Pictures
+from services.gateway.ports import Batches, Changes, Keys, Registry
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,13 @@ class Desk:
     marks: Marks
     collections: Collections
     changes: Changes
+    keys: Keys
     streams: Streams
     relay: Relay
     stage: LiveStage
     workflows: Collection[str]
     generate_wait: float
+    limits: Limits
 
 
 _BEARER = HTTPBearer(
@@ -57,6 +62,10 @@ class Guarded(APIRoute):
         named = [need.scopes for need in self.dependencies if isinstance(need, Needed)]
         return next((scopes[0] for scopes in named if scopes), None)
 
+    @property
+    def _keyed(self) -> bool:
+        return any(each.dependency is the_key for each in self.dependencies)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -68,6 +77,8 @@ class Guarded(APIRoute):
                 raise Forbidden("no scope opens this call; it is for users' own tokens")
             if self.body_field is not None:
                 _must_be_json(request)
+            if self._keyed:
+                return await once(str(self.operation_id), request, caller.username, handle)
             return await handle(request)
 
         return guarded

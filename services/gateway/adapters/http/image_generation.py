@@ -9,8 +9,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from contracts.limits import MAX_QUANTITY, MAX_SIDE, MAX_TEXT, MIN_SIDE
 from services.gateway.adapters.http import examples
-from services.gateway.adapters.http.codes import ANY_ORDER, answers
+from services.gateway.adapters.http.codes import ANY_KEY, ANY_ORDER, answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
+from services.gateway.adapters.http.idempotency import KEYED
 from services.gateway.adapters.http.orders import Known, known_character, new_batch_id, order, outcome
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
@@ -103,7 +104,7 @@ class GalleryAnswer(BaseModel):
 @router.post(
     "/generate",
     operation_id="generateImages",
-    dependencies=[needs("batches:write")],
+    dependencies=[needs("batches:write"), KEYED],
     summary="Generate images and wait for them",
     response_model=GeneratedAnswer,
     responses={
@@ -112,7 +113,7 @@ class GalleryAnswer(BaseModel):
             "model": AcceptedAnswer,
             **examples.answer("Still running", "accepted", "Location", "Retry-After", "Preference-Applied"),
         },
-        **answers(*ANY_ORDER, "all_images_failed"),
+        **answers(*ANY_ORDER, *ANY_KEY, "all_images_failed"),
     },
 )
 async def generate(
@@ -127,7 +128,7 @@ async def generate(
     waits. Images that could not be made are placeholders."""
     wait = Wait.preferred(prefer)
     wish = asked.model_dump(exclude={"character_id"})
-    batch = await order(desk, caller.username, asked.character_id, new_batch_id(), wish)
+    batch = await order(desk, caller.username, asked.character_id, new_batch_id(request), wish)
     batch_id = batch.request.batch_id
     patience = wait.patience(desk.generate_wait, desk.generate_wait)
     known = await outcome(desk, batch_id, caller.username, patience, request.is_disconnected)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from http import HTTPStatus
 from time import monotonic
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from fastapi import Request
 from prometheus_client import Gauge
 
 from contracts import acceptance, commands, names
@@ -13,19 +15,23 @@ from contracts.transient import RenderProgress
 from services.gateway.adapters.http import views
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http.idempotency import key_of
 from services.gateway.adapters.http.problems import FieldError, Problem, not_found
 from services.gateway.adapters.http.shapes import BatchShape
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.images import ImageState
-from services.gateway.ports import Character, OtherContent
+from services.gateway.domain.limits import Excess, largest
+from services.gateway.ports import Character, OtherContent, TooMuch
 
 WAITING = Gauge("darkroom_waiting_callers", "Callers who wait for the end of a batch")
 
 Known = tuple[Batch, Sequence[ImageState]]
 
 
-def new_batch_id() -> str:
-    return f"bat_{uuid4().hex}"
+def new_batch_id(request: Request) -> str:
+    """Of a call under a key always the same one, so that a batch that was half accepted is found again."""
+    key = key_of(request)
+    return f"bat_{key.thing if key else uuid4().hex}"
 
 
 def batch_id_of(username: str, client_id: str) -> str:
@@ -47,12 +53,28 @@ async def order(desk: Desk, username: str, character_id: str, batch_id: str, wis
         told = FieldError(pointer=f"/{refusal.field}", detail=refusal.reason)
         # A name that does not fit is the character's own, not a part of this body.
         raise Problem(refusal.code, refusal.reason, [told] if refusal.field in wish else [])
+    most = largest(desk.limits)
+    if most is not None and request.quantity > most:
+        detail = f"nobody may have more than {most} images outstanding; ask for fewer"
+        raise Problem("invalid_quantity", detail, [FieldError(pointer="/quantity", detail=detail)])
     try:
         batch = await desk.batches.accept(request)
     except OtherContent:
         raise Problem("batch_id_reuse", CODES["batch_id_reuse"].example) from None
+    except TooMuch as why:
+        raise too_much(why.excess) from None
     desk.relay.ring()
     return batch
+
+
+def too_much(excess: Excess) -> Problem:
+    """Ask again later, and which limit was met."""
+    headers = {"Retry-After": str(excess.retry_after)}
+    if CODES[excess.code].status == HTTPStatus.TOO_MANY_REQUESTS:
+        window = f";w={excess.window}" if excess.window else ""
+        headers["RateLimit-Policy"] = f'"{excess.code}";q={excess.limit}{window}'
+        headers["RateLimit"] = f'"{excess.code}";r={excess.left};t={excess.retry_after}'
+    return Problem(excess.code, excess.detail, headers=headers, limit=excess.limit)
 
 
 def requested(

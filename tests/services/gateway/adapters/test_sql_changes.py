@@ -2,13 +2,19 @@
 
 import asyncio
 
+import pytest
+from sqlalchemy import insert
+
 from chassis.database import Database
 from services.gateway import handlers
+from services.gateway.adapters import sql_changes
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_changes import SqlChanges
 from services.gateway.adapters.sql_gallery import SqlGallery
+from services.gateway.adapters.tables import CHANGES
 from services.gateway.domain.changes import Change
 from tests.services.gateway.events import request, reserved, stored
+from tests.services.gateway.readings import tell
 
 
 async def heard(database: Database, *batch_ids: str) -> list[int]:
@@ -80,3 +86,30 @@ async def test_a_glance_shows_the_batch_and_only_the_images_that_are_asked_for(d
     assert (summary.batch.request.batch_id, dict(summary.counts)) == ("b1", {"queued": 1, "succeeded": 1})
     assert [(image.ordinal, image.status) for image in images] == [(1, "succeeded")]
     assert (await SqlBatches(database).glance("b1", []))[1] == []
+
+
+async def test_old_changes_are_pruned_and_what_is_left_is_the_whole_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_changes, "PORTION", 2)
+    async with database.begin() as connection:
+        told = [{"batch_id": "b1", "kind": "x", "body": "{}", "at": at} for at in (1, 2, 9, 3, 4, 12)]
+        await connection.execute(insert(CHANGES), told)
+    log = SqlChanges(database)
+    before = [change.id for change in await log.after("b1", 0, 10)]
+    # A clock that went back in between does not tear a hole.
+    assert await log.prune(5.0) == 2
+    assert [change.id for change in await log.after("b1", 0, 10)] == before[2:]
+    assert not await log.knows("b1", before[1])
+    assert await log.knows("b1", before[2])
+    assert await log.prune(20.0) == 4
+    assert await log.prune(20.0) == 0
+
+
+async def test_a_stream_that_found_nothing_logged_resumes_only_where_that_is_still_so(
+    database: Database,
+) -> None:
+    log = SqlChanges(database)
+    assert await log.knows("b1", 0)
+    await tell(SqlGallery(database), reserved())
+    assert not await log.knows("b1", 0)

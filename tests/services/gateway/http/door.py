@@ -79,6 +79,7 @@ class Door:
         """Does something to the database that nobody expects."""
         with closing(sqlite3.connect(self.database)) as connection:
             connection.execute(statement)
+            connection.commit()
 
     async def seen(self, batch_id: str) -> dict[str, Any]:
         """Areg's batch after everything that was said of it."""
