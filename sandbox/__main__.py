@@ -5,7 +5,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from sandbox.ensemble import Address, stand_ins
+from sandbox.ensemble import Address, Serverless, stand_ins
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -18,6 +18,7 @@ async def _serve(options: argparse.Namespace) -> None:
         True,
         options.render_seconds,
         Address(options.host, options.first_port, options.storage_url),
+        Serverless(options.endpoints, options.workers, options.cold_start_seconds),
     )
     async with running as ensemble:
         for name, value in ensemble.urls().items():
@@ -32,10 +33,15 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument(
-        "--first-port", type=int, default=8188, help="ComfyUI from here on, Cloudinary after it"
+        "--first-port", type=int, default=8188, help="ComfyUI from here on, Cloudinary, RunPod; 0: any"
     )
     parser.add_argument("--backends", type=int, default=1, help="how many ComfyUI servers")
     parser.add_argument("--render-seconds", type=float, default=1.0, help="seconds that an image takes")
+    parser.add_argument("--endpoints", type=int, default=0, help="how many RunPod serverless endpoints")
+    parser.add_argument("--workers", type=int, default=3, help="most workers of an endpoint")
+    parser.add_argument(
+        "--cold-start-seconds", type=float, default=2.0, help="seconds until an endpoint's new worker works"
+    )
     parser.add_argument(
         "--storage-url", default="", help="where clients find Cloudinary, if not at its address"
     )
