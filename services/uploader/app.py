@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from contracts.commands import DeleteImage
 from contracts.events import FolderOpened, ImageFailed, ImageReady, IndexReassigned, IndicesReserved
 from messaging.bus import Bus, Subscription
 from services.uploader import handlers
+from services.uploader.adapters.checked_blobs import CheckedBlobs
 from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
 from services.uploader.adapters.placeholder import draw
 from services.uploader.adapters.sql_folders import SqlFolders
@@ -39,10 +40,10 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
+        aclosing(SqlLedger(database, time.time, settings.uploads, settings.lease_seconds)) as ledger,
     ):
         shelf = CloudinaryShelf(account)
         folders = SqlFolders(database, time.time)
-        ledger = SqlLedger(database, time.time, settings.uploads, settings.lease_seconds)
         mirror = Mirror(folders, shelf)
         yield Service(
             NAME,
@@ -58,9 +59,10 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
 
 
 def subscriptions(
-    ledger: SqlLedger, folders: SqlFolders, shelf: CloudinaryShelf, blobs: Blobs, uploads: int
+    ledger: SqlLedger, folders: SqlFolders, shelf: CloudinaryShelf, store: Blobs, uploads: int
 ) -> list[Subscription[Any]]:
     """Who does what with which message."""
+    blobs = CheckedBlobs(store)
     buried = partial(handlers.on_dead_image, ledger=ledger)
     return [
         Subscription(NAME, IndicesReserved, partial(handlers.on_indices_reserved, batches=folders)),

@@ -83,8 +83,7 @@ async def on_dead_image(
 
 async def forget_bytes(ready: ImageReady, *, ledger: Ledger, blobs: Blobs) -> None:
     """The bytes go once they are stored, and only then."""
-    known = await ledger.known(ready.batch_id, ready.ordinal)
-    if endings.are_spent(known.row, ready):
+    if endings.are_spent(await ledger.find(ready.batch_id, ready.ordinal), ready):
         await blobs.remove(ready.blob_key)
 
 
@@ -106,10 +105,9 @@ async def _store(claim: Store, ledger: Ledger, shelf: Shelf, blobs: Blobs) -> Se
 
 async def _uploaded(claim: Store, shelf: Shelf, blobs: Blobs) -> Lying | Refusal | None:
     ready = ready_of(claim)
-    data = await blobs.get(ready.blob_key)
+    data = await blobs.fetch(ready)
     if data is None:
         return None
-    endings.check_bytes(ready, data)
     upload = endings.image_upload(claim.row, ready)
     found = await shelf.put(upload, data)
     if endings.replaceable(claim.row, found):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-from contracts.events import IndicesReserved
+from contracts.events import ImageReady, IndicesReserved
 from services.uploader.domain.cards import Card
 from services.uploader.domain.rows import Known, Lying, Refusal, Row, Upload
 from services.uploader.domain.steps import Cause, Step, Store
@@ -27,6 +27,10 @@ class Ledger(Protocol):
 
     async def keep(self, held: Store, row: Row) -> None:
         """Writes the row. Raises Later where the lease was lost meanwhile: then somebody else decides."""
+        ...
+
+    async def find(self, batch_id: str, ordinal: int) -> Row | None:
+        """The image's row, as it is now."""
         ...
 
     async def known(self, batch_id: str, ordinal: int) -> Known:
@@ -68,7 +72,9 @@ class Shelf(Protocol):
 class Blobs(Protocol):
     """Finished bytes on their way. Every method raises Outage where the store can't be asked."""
 
-    async def get(self, key: str) -> bytes | None: ...
+    async def fetch(self, ready: ImageReady) -> bytes | None:
+        """The very bytes that the message tells of. Raises PermanentError where others lie there."""
+        ...
 
     async def remove(self, key: str) -> None: ...
 

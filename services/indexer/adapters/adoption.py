@@ -3,8 +3,8 @@
 import structlog
 from prometheus_client import Counter
 
+from chassis.gathering import Shared
 from messaging.errors import Later, Outage
-from services.indexer.adapters.gathering import Shared
 from services.indexer.domain import first_free
 from services.indexer.ports import Counters, Shelf
 

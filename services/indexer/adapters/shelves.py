@@ -1,6 +1,6 @@
 """What storage holds where nobody has to look, and one look for all who want to know at once."""
 
-from services.indexer.adapters.gathering import Shared
+from chassis.gathering import Shared
 from services.indexer.domain import Contents
 from services.indexer.ports import Shelf
 

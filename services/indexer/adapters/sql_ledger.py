@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from services.indexer.adapters.gathering import Gathering
+from chassis.gathering import Gathering
 from services.indexer.adapters.reserving import (
     Blocks,
     insert_new,

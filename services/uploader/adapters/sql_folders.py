@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from contracts.events import IndicesReserved
 from messaging.errors import Later
-from services.uploader.adapters.names import lock_name
+from services.uploader.adapters.names import lock_names
 from services.uploader.adapters.tables import ASSETS, BATCHES, FOLDERS, GRAVES
 from services.uploader.domain.rows import State
 
@@ -49,7 +49,7 @@ class SqlFolders:
     async def bury(self, public_id: str) -> None:
         now = self._clock()
         async with self._database.begin() as connection:
-            await lock_name(self._database, connection, public_id)
+            await lock_names(self._database, connection, [public_id])
             at = ASSETS.c.public_id == public_id
             held = await connection.scalar(select(ASSETS.c.lease_until).where(at).with_for_update())
             if held is not None and held > now:

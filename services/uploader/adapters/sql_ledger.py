@@ -1,63 +1,62 @@
-"""The asset ledger in a database: one transaction for each decision, leases renewed while work goes on."""
+"""The asset ledger in a database: deliveries share transactions, leases are renewed while work goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from chassis.process import INSTANCE
-from contracts.events import IndicesReserved
+from chassis.gathering import Gathering
 from messaging.errors import DeliveryError, Later
-from services.uploader.adapters.names import lock_name
-from services.uploader.adapters.rows import columns, row_of
-from services.uploader.adapters.tables import ASSETS, BATCHES, GRAVES
-from services.uploader.domain.rows import Known, Place, Row, State
-from services.uploader.domain.steps import Say, Step, Store, wished
+from services.uploader.adapters.deciding import Answer, Batches, Key, Wish, decide_all
+from services.uploader.adapters.keeping import Kept, keep_all, rows_of
+from services.uploader.adapters.tables import ASSETS
+from services.uploader.domain.rows import Known, Row, State
+from services.uploader.domain.steps import Say, Step, Store
 from services.uploader.ports import C
 
 log = structlog.get_logger("uploader")
 
+#: Deliveries that share a transaction at most.
+MOST_AT_ONCE = 64
+
 ENDED = Counter("darkroom_uploads", "Ends of attempts to store an image", ["end"])
 
-Key = tuple[str, int]
+_LEASED = update(ASSETS).where(ASSETS.c.lease == bindparam("held"))
 
 
 class SqlLedger:
     """Implements `Ledger`. At most `at_once` claims of this process are worked on; others wait their turn.
-    A claim outlives its process by `lease` seconds; it is renewed three times as often."""
+    A claim outlives its process by `lease` seconds; it is renewed three times as often. To be closed."""
 
     def __init__(self, database: Database, clock: Callable[[], float], at_once: int, lease: float) -> None:
         self._database = database
         self._clock = clock
         self._turns = asyncio.Semaphore(at_once)
         self._lease = lease
+        self._batches = Batches()
+        self._deciding = Gathering(self._decide_all, MOST_AT_ONCE)
+        self._keeping = Gathering(self._keep_all, MOST_AT_ONCE)
+        self._finding = Gathering(self._find_all, MOST_AT_ONCE)
         #: Leases that this process has to renew or to give back.
         self.held: set[str] = set()
 
+    async def aclose(self) -> None:
+        """Ends transactions under way; nobody may wait for one any more."""
+        for gathering in (self._deciding, self._keeping, self._finding):
+            await gathering.aclose()
+
     async def decide(self, cause: C, rule: Callable[[Known, C, float], Step]) -> Step:
-        try:
-            async with self._database.begin() as connection:
-                known = await self._known(connection, cause)
-                step = rule(known, cause, self._clock())
-                if isinstance(step, Store):
-                    lease = f"{INSTANCE[:40]}/{uuid4().hex[:16]}"
-                    until = self._clock() + self._lease
-                    step = replace(step, row=replace(step.row, lease=lease, lease_until=until))
-                if step.row is not None:
-                    await self._write(connection, known.row, step.row)
-        except IntegrityError:
-            raise Later("somebody else has just claimed this image or its name", delay=0) from None
-        if isinstance(step, Say) and step.row is not None:
-            _tell(step.row)
-        return step
+        answer = await self._deciding(Wish(cause, rule))
+        if isinstance(answer, DeliveryError):
+            raise answer
+        if isinstance(answer, Say) and answer.row is not None:
+            _tell(answer.row)
+        return answer
 
     @asynccontextmanager
     async def holding(self, claim: Store) -> AsyncIterator[None]:
@@ -79,93 +78,66 @@ class SqlLedger:
                 await self._give_back(lease)
 
     async def keep(self, held: Store, row: Row) -> None:
-        now = self._clock()
-        if row.lease is not None:
-            # The lease was renewed in the table meanwhile; the row in hand does not know.
-            row = replace(row, lease_until=now + self._lease)
-        mine = (*_is(row.key), ASSETS.c.lease == held.row.lease)
-        try:
-            async with self._database.begin() as connection:
-                done = await connection.execute(update(ASSETS).where(*mine).values(columns(row, now)))
-        except IntegrityError:
-            raise Later("somebody else has just claimed this name", delay=0) from None
-        if not done.rowcount:
+        lease = held.row.lease
+        assert lease is not None, "a claim comes with its lease"
+        if not await self._keeping(Kept(row, lease)):
             raise Later("the lease was lost while the image was stored", delay=0)
         if row.lease is None:
-            self.held.discard(held.row.lease or "")
+            self.held.discard(lease)
             _tell(row)
+
+    async def find(self, batch_id: str, ordinal: int) -> Row | None:
+        return await self._finding((batch_id, ordinal))
 
     async def known(self, batch_id: str, ordinal: int) -> Known:
         async with self._database.read() as connection:
-            line = (
-                (await connection.execute(select(ASSETS).where(*_is((batch_id, ordinal))))).mappings().first()
-            )
-            return Known(row_of(line) if line else None, batch=await _batch(connection, batch_id))
+            batches = await self._batches.of(connection, {batch_id})
+        return Known(await self.find(batch_id, ordinal), batch=batches.get(batch_id))
 
     async def rows(self, keys: Collection[Key]) -> dict[Key, Row]:
         """What is known of these images, without those that are not known at all."""
-        wanted = tuple_(ASSETS.c.batch_id, ASSETS.c.ordinal).in_(keys)
         async with self._database.read() as connection:
-            lines = (await connection.execute(select(ASSETS).where(wanted))).mappings()
-            return {row.key: row for row in map(row_of, lines)}
+            return await rows_of(connection, keys)
 
-    async def _known(self, connection: AsyncConnection, cause: C) -> Known:
-        batch = await _batch(connection, cause.batch_id)
-        own = (cause.batch_id, cause.ordinal)
-        row = await _row(connection, *_is(own))
-        place = wished(cause, row, batch)
-        if place is None or (row is not None and row.place == place):
-            return Known(row, batch=batch)
-        await lock_name(self._database, connection, place.public_id)
-        rival = await _row(connection, ASSETS.c.public_id == place.public_id, _is_not(own))
-        return Known(row, rival, await _is_buried(connection, place), batch)
+    async def _decide_all(self, wishes: Sequence[Wish]) -> list[Answer]:
+        # Of several deliveries about one image the first is decided, the others come again and see the end.
+        first = {wish.key: wish for wish in reversed(wishes)}
+        mine = [wish for wish in wishes if first[wish.key] is wish]
+        decided = dict(zip((wish.key for wish in mine), await self._decide(mine), strict=True))
+        return [
+            decided[wish.key] if first[wish.key] is wish else Later("its image is being decided about")
+            for wish in wishes
+        ]
 
-    async def _write(self, connection: AsyncConnection, before: Row | None, row: Row) -> None:
-        values = columns(row, self._clock())
-        if before is None:
-            await connection.execute(insert(ASSETS).values(values))
-        else:
-            await connection.execute(update(ASSETS).where(*_is(row.key)).values(values))
+    async def _decide(self, wishes: Sequence[Wish]) -> list[Answer]:
+        try:
+            return await decide_all(self._database, wishes, self._batches, self._clock, self._lease)
+        except IntegrityError:
+            if len(wishes) == 1:
+                return [Later("somebody else has just claimed this image or its name", delay=0)]
+        # Whoever it concerns must not hold up the others.
+        return [answer for wish in wishes for answer in await self._decide([wish])]
+
+    async def _keep_all(self, rows: Sequence[Kept]) -> list[bool]:
+        return await keep_all(self._database, rows, self._clock(), self._lease)
+
+    async def _find_all(self, keys: Sequence[Key]) -> list[Row | None]:
+        found = await self.rows(set(keys))
+        return [found.get(key) for key in keys]
 
     async def _renew(self, lease: str) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            with suppress(
-                DeliveryError
-            ):  # the next renewal comes in time, or the lease is lost and found out
+            # The next renewal comes in time, or the lease is lost and found out.
+            with suppress(DeliveryError):
                 async with self._database.begin() as connection:
-                    later = update(ASSETS).where(ASSETS.c.lease == lease)
-                    await connection.execute(later.values(lease_until=self._clock() + self._lease))
+                    until = self._clock() + self._lease
+                    await connection.execute(_LEASED.values(lease_until=until), {"held": lease})
 
     async def _give_back(self, lease: str) -> None:
         with suppress(DeliveryError):  # then it runs out by itself
             async with self._database.begin() as connection:
-                free = update(ASSETS).where(ASSETS.c.lease == lease)
-                await connection.execute(free.values(lease=None, lease_until=0.0))
-
-
-async def _row(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> Row | None:
-    found = await connection.execute(select(ASSETS).where(*conditions).with_for_update())
-    line = found.mappings().first()
-    return row_of(line) if line else None
-
-
-async def _batch(connection: AsyncConnection, batch_id: str) -> IndicesReserved | None:
-    kept = await connection.scalar(select(BATCHES.c.reserved).where(BATCHES.c.batch_id == batch_id))
-    return IndicesReserved.decode(kept.encode()) if kept else None
-
-
-async def _is_buried(connection: AsyncConnection, place: Place) -> bool:
-    grave = select(GRAVES.c.public_id).where(GRAVES.c.public_id == place.public_id)
-    return await connection.scalar(grave) is not None
-
-
-def _is(key: Key) -> tuple[ColumnElement[bool], ...]:
-    return (ASSETS.c.batch_id == key[0], ASSETS.c.ordinal == key[1])
-
-
-def _is_not(key: Key) -> ColumnElement[bool]:
-    return or_(ASSETS.c.batch_id != key[0], ASSETS.c.ordinal != key[1])
+                await connection.execute(_LEASED.values(lease=None, lease_until=0.0), {"held": lease})
 
 
 def _tell(row: Row) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -124,7 +124,9 @@ async def replica(
         open_blobs(f"file:{stage.blobs}") as blobs,
         open_account(url, 3) as account,
     ):
-        yield _process(database, account, blobs, clock, lease)
+        process = _process(database, account, blobs, clock, lease)
+        async with aclosing(process.ledger):
+            yield process
 
 
 def reborn(former: Replica, clock: Callable[[], float]) -> Replica:

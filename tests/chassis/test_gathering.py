@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from services.indexer.adapters.gathering import Gathering, Shared
+from chassis.gathering import Gathering, Shared
 
 
 class Commits:

@@ -1,0 +1,24 @@
+"""Finished bytes, held against what was said of them before anything is done with them."""
+
+import asyncio
+
+from chassis.blobs import Blobs
+from contracts.events import ImageReady
+from services.uploader.domain.endings import check_bytes
+
+
+class CheckedBlobs:
+    """Implements the uploader's `Blobs` over the blob store."""
+
+    def __init__(self, store: Blobs) -> None:
+        self._store = store
+
+    async def fetch(self, ready: ImageReady) -> bytes | None:
+        data = await self._store.get(ready.blob_key)
+        if data is not None:
+            # Milliseconds for each image, which deliveries need not wait for one after the other.
+            await asyncio.to_thread(check_bytes, ready, data)
+        return data
+
+    async def remove(self, key: str) -> None:
+        await self._store.remove(key)
