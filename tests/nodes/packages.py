@@ -31,6 +31,11 @@ def postgres_programs() -> Path:
     return _found_or_installed(_postgres_folder, "postgresql")
 
 
+def chromium_program() -> Path:
+    """A browser without a screen."""
+    return _found_or_installed(_chromium, "chromium")
+
+
 def _found_or_installed(find: Callable[[], Path | None], package: str) -> Path:
     found = find()
     if found is not None:
@@ -62,6 +67,11 @@ def _postgres_folder() -> Path | None:
     if on_path:
         folders.append(Path(on_path).resolve().parent)
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def _chromium() -> Path | None:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return None if found is None else Path(found)
 
 
 def _version(folder: Path) -> float:

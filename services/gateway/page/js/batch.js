@@ -12,7 +12,7 @@ export class BatchCard {
   constructor(batches, { open, reuse }) {
     this.#batches = batches;
     this.#open = open;
-    this.title = h("h3", { class: "prompt" });
+    this.title = h("h2", { class: "prompt" });
     this.facts = h("p", { class: "facts" });
     this.state = h("span", { class: "state" });
     this.bar = h("progress", { max: 1, value: 0, "aria-label": "share of the batch" });

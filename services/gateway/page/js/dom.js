@@ -64,6 +64,18 @@ export function sign(name) {
   return drawing;
 }
 
+/** A picture that is asked for again where its host did not answer at once. */
+export function picture(address, given = {}) {
+  const image = h("img", { decoding: "async", ...given, src: address });
+  let pause = 1_000;
+  image.addEventListener("error", () => {
+    if (pause > 30_000) return;
+    setTimeout(() => image.isConnected && (image.src = address), pause);
+    pause *= 2;
+  });
+  return image;
+}
+
 /** A short word at the edge of the screen, read aloud too. */
 export function toast(text, kind = "said") {
   const word = h("p", { class: `toast ${kind}` }, text);

@@ -14,18 +14,18 @@ export class Filters {
   constructor({ collections, here, changed }) {
     this.favourite = toggle("Favourites", changed);
     this.placeholder = toggle("Placeholders", changed);
-    this.sort = h("select", { id: "sort", onchange: changed }, ...SORTS.map(([value, said]) => h("option", { value }, said)));
-    this.collection = h("select", { id: "collection", onchange: changed });
-    this.batch = h("input", { id: "batch", type: "search", placeholder: "batch id", onchange: changed });
+    this.sort = h("select", { "aria-label": "Order", onchange: changed }, ...SORTS.map(([value, said]) => h("option", { value }, said)));
+    this.collection = h("select", { "aria-label": "Collection", onchange: changed });
+    this.batch = h("input", { "aria-label": "Batch", type: "search", placeholder: "batch id", onchange: changed });
     this.archive = h("button", { type: "button", class: "quiet", onclick: () => this.#export(here) }, "Download all");
     this.element = h(
       "div",
       { class: "filters", role: "group", "aria-label": "Filters" },
       this.favourite,
       this.placeholder,
-      hidden("Order", this.sort),
-      hidden("Collection", this.collection),
-      hidden("Batch", this.batch),
+      this.sort,
+      this.collection,
+      this.batch,
       this.archive,
     );
     this.offer(collections);
@@ -96,8 +96,4 @@ function toggle(said, changed) {
 
 function pressed(button) {
   return button.getAttribute("aria-pressed") === "true";
-}
-
-function hidden(said, field) {
-  return h("label", { class: "inline" }, h("span", { class: "unseen" }, said), field);
 }

@@ -1,7 +1,7 @@
 // The grid itself. Images stand in chapters that the browser skips while they are out of sight, so ten thousand
 // cost no more than what is seen.
 
-import { fill, h, set, sign, toast } from "./dom.js";
+import { fill, h, picture, set, sign, toast } from "./dom.js";
 import { small } from "./words.js";
 
 //: How far below the edge the next page is asked for.
@@ -86,8 +86,8 @@ export class Grid {
 
   #item(image) {
     const said = `Number ${image.index}${image.placeholder ? ", placeholder" : ""}`;
-    const picture = h("img", { src: small(image), alt: "", loading: "lazy", decoding: "async" });
-    const door = h("button", { type: "button", class: "door", "aria-label": `Open ${said}`, onclick: () => this.open(image) }, picture);
+    const seen = picture(small(image), { alt: "", loading: "lazy" });
+    const door = h("button", { type: "button", class: "door", "aria-label": `Open ${said}`, onclick: () => this.open(image) }, seen);
     const mark = this.selection.box(image, said);
     const item = h("li", { class: "item", "data-favourite": image.favourite ? "" : null, "data-placeholder": image.placeholder ? "" : null }, door, mark, h("span", { class: "number" }, `#${image.index}`), sign("star"));
     item.style.aspectRatio = `${image.width ?? 2} / ${image.height ?? 3}`;

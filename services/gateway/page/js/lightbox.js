@@ -26,7 +26,8 @@ export class Lightbox {
     const close = tool("close", "Close", () => this.element.close());
     this.element = h(
       "dialog",
-      { class: "lightbox", "aria-labelledby": "lightbox-title" },
+      // The focus begins at the dialog itself: a button at the end of the list would take the keys with it.
+      { class: "lightbox", "aria-labelledby": "lightbox-title", tabindex: -1, autofocus: true },
       h("div", { class: "stage-area" }, this.previous, this.picture, this.next),
       h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.download, this.remove, close), this.caption, this.facts, this.again),
     );
@@ -52,8 +53,7 @@ export class Lightbox {
     this.picture.src = image.url;
     this.picture.alt = image.placeholder ? `Placeholder: ${why(image)}` : words;
     say(this.caption, image.name ?? `Number ${image.index}`);
-    set(this.previous, "disabled", this.#place === 0);
-    set(this.next, "disabled", this.#place === this.images.length - 1);
+    this.#ends();
     set(this.favourite, "aria-pressed", image.favourite ? "true" : "false");
     set(this.download, "href", image.url);
     set(this.download, "download", `${image.name ?? image.index}.png`);
@@ -61,7 +61,13 @@ export class Lightbox {
     const known = await call("GET", `/v1/images/${encodeURIComponent(image.id)}`).catch(() => null);
     if (known && this.image === image) this.#tell(image, (this.settings = known));
     if (this.#place >= this.images.length - 5) await this.more();
-    set(this.next, "disabled", this.#place === this.images.length - 1);
+    this.#ends();
+  }
+
+  /** Said, not disabled: whoever goes on by the same button keeps the focus. */
+  #ends() {
+    set(this.previous, "aria-disabled", this.#place === 0 ? "true" : "false");
+    set(this.next, "aria-disabled", this.#place >= this.images.length - 1 ? "true" : "false");
   }
 
   #tell(image, known) {

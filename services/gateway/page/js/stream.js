@@ -20,8 +20,8 @@ export async function follow(path, { told, state = () => {}, signal }) {
     try {
       const headers = { Accept: "text/event-stream", ...(last === null ? {} : { "Last-Event-ID": last }) };
       const response = await send("GET", path, { headers, signal: line.signal });
-      if (response.status === 204) return;
       state("live");
+      if (response.status === 204) return;
       pause = 500;
       for await (const event of events(response.body, line)) {
         if (event.retry) pause = event.retry;

@@ -1,6 +1,6 @@
 // One image of a batch: its number at once, its stage while it is made, then the picture.
 
-import { fill, h, say, set, sign } from "./dom.js";
+import { fill, h, picture, say, set, sign } from "./dom.js";
 import { small, stageWord, why } from "./words.js";
 
 const SHOWN = new Set(["succeeded", "placeholder"]);
@@ -50,9 +50,9 @@ export class Tile {
     this.#shown = address;
     if (!address) return void fill(this.frame);
     const said = image.placeholder ? `Placeholder of number ${image.index}` : `Number ${image.index}: ${batch.prompt}`;
-    const picture = h("img", { src: address, alt: said, decoding: "async", class: "arriving" });
-    picture.addEventListener("load", () => picture.classList.remove("arriving"), { once: true });
-    const door = h("button", { type: "button", class: "door", "aria-label": `Open ${said}` }, picture);
+    const seen = picture(address, { alt: said, class: "arriving" });
+    seen.addEventListener("load", () => seen.classList.remove("arriving"), { once: true });
+    const door = h("button", { type: "button", class: "door", "aria-label": `Open ${said}` }, seen);
     door.addEventListener("click", () => this.#open(this.image));
     fill(this.frame, door);
   }

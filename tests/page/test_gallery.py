@@ -1,0 +1,133 @@
+"""Images are found again, marked, put together and taken away."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.journeys.system import System
+from tests.page.browser import DESKTOP, PHONE, Visitor, different, visitor
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+async def _in_the_gallery(
+    system: System, chromium: Browser, count: int, size: tuple[int, int] = DESKTOP, dark: bool = False
+) -> Visitor:
+    """Areg, before so many images that he has made."""
+    around = str(system.client.base_url)
+    areg = await visitor(chromium, around, "Areg", size, dark)
+    await areg.signs_in()
+    await areg.names("Opal Fever")
+    await areg.makes(count, "opal light")
+    await expect(areg.page.locator(".batch .state")).to_have_text(f"done, {count} of {count}")
+    await areg.opens("Gallery")
+    assert different(await areg.pictures(count, ".item img"))
+    return areg
+
+
+async def test_a_favourite_is_marked_with_a_key_and_found_by_the_filter(
+    system: System, chromium: Browser
+) -> None:
+    areg = await _in_the_gallery(system, chromium, 3)
+    await areg.page.get_by_role("button", name="Open Number 2").click()
+    await areg.page.keyboard.press("f")
+    await expect(areg.page.get_by_role("button", name="Favourite", pressed=True)).to_be_visible()
+    await areg.page.keyboard.press("Escape")
+    await areg.page.get_by_role("button", name="Favourites").click()
+    await expect(areg.page.locator(".item .number")).to_have_text(["#2"])
+
+
+async def test_the_full_view_is_walked_by_arrows_and_shows_how_an_image_was_made(
+    system: System, chromium: Browser
+) -> None:
+    areg = await _in_the_gallery(system, chromium, 3)
+    await areg.page.get_by_role("button", name="Open Number 3").click()
+    title = areg.page.locator("#lightbox-title")
+    await expect(title).to_have_text("Areg_opal-fever_image_3")
+    await areg.page.keyboard.press("ArrowRight")
+    await expect(title).to_have_text("Areg_opal-fever_image_2")
+    await areg.page.keyboard.press("ArrowLeft")
+    await expect(title).to_have_text("Areg_opal-fever_image_3")
+    await expect(areg.page.locator(".lightbox dl")).to_contain_text("opal light")
+    await areg.page.get_by_role("button", name="Use these again").click()
+    await expect(areg.page.get_by_label("Prompt", exact=True)).to_have_value("opal light")
+    assert areg.complaints == []
+
+
+async def test_what_is_deleted_is_gone_from_the_gallery_and_its_number_stays_empty(
+    system: System, chromium: Browser
+) -> None:
+    areg = await _in_the_gallery(system, chromium, 3)
+    await areg.page.get_by_role("button", name="Open Number 2").click()
+    await areg.page.get_by_role("button", name="Delete").click()
+    await (
+        areg.page.get_by_role("dialog", name="Delete this image?")
+        .get_by_role("button", name="Delete")
+        .click()
+    )
+    await areg.page.keyboard.press("Escape")
+    await expect(areg.page.locator(".item .number")).to_have_text(["#3", "#1"])
+    await areg.page.reload()
+    await expect(areg.page.locator(".item .number")).to_have_text(["#3", "#1"])
+
+
+async def test_several_are_selected_and_put_into_a_collection(system: System, chromium: Browser) -> None:
+    areg = await _in_the_gallery(system, chromium, 4)
+    await areg.page.get_by_label("Select number 4").check()
+    await areg.page.get_by_label("Select number 2").click(modifiers=["Shift"])
+    await expect(areg.page.get_by_text("3 images selected")).to_be_visible()
+    await areg.page.get_by_label("Put into a collection").select_option("new")
+    dialog = areg.page.get_by_role("dialog", name="New collection")
+    await dialog.get_by_label("Name").fill("Covers")
+    await dialog.get_by_role("button", name="Make").click()
+    await expect(areg.page.get_by_text("Put into Covers")).to_be_visible()
+    await areg.page.reload()
+    await areg.page.get_by_label("Collection", exact=True).select_option(label="Covers")
+    await expect(areg.page.locator(".item .number")).to_have_text(["#4", "#3", "#2"])
+
+
+async def test_another_user_sees_nothing_of_it(system: System, chromium: Browser) -> None:
+    await _in_the_gallery(system, chromium, 2)
+    mira = await visitor(chromium, str(system.client.base_url), "Mira")
+    await mira.signs_in()
+    await expect(mira.page.get_by_text("Nothing made yet")).to_be_visible()
+    await mira.opens("Gallery")
+    await expect(mira.page.get_by_text("No characters yet")).to_be_visible()
+    await expect(mira.page.get_by_role("img")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("size", "dark"), [(PHONE, False), (DESKTOP, True), ((2560, 1300), False)])
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    system: System, chromium: Browser, size: tuple[int, int], dark: bool
+) -> None:
+    areg = await _in_the_gallery(system, chromium, 2, size, dark)
+    assert await areg.found_by_axe() == []
+    await areg.page.get_by_role("button", name="Open Number 2").click()
+    await expect(areg.page.locator(".lightbox dl")).to_contain_text("opal light")
+    assert await areg.found_by_axe() == []
+    await areg.page.keyboard.press("Escape")
+    await areg.opens("Make")
+    await areg.pictures(2)
+    assert await areg.found_by_axe() == []
+    assert await areg.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert areg.complaints == []
+
+
+async def test_the_whole_way_can_be_gone_by_keyboard_alone(system: System, chromium: Browser) -> None:
+    areg = await visitor(chromium, str(system.client.base_url), "Areg")
+    await areg.signs_in()
+    await areg.page.get_by_role("combobox", name="Character").focus()
+    await areg.page.keyboard.type("Opal Fever")
+    await areg.page.keyboard.press("Enter")
+    await expect(areg.page.get_by_role("dialog", name="New character")).to_be_visible()
+    await areg.page.keyboard.press("Enter")
+    await expect(areg.page.get_by_role("dialog")).to_have_count(0)
+    await areg.page.get_by_label("Prompt", exact=True).focus()
+    await areg.page.keyboard.type("opal light")
+    await areg.page.keyboard.press("Tab")
+    await areg.page.keyboard.press("Enter")  # one image
+    for _ in range(10):
+        await areg.page.keyboard.press("Tab")
+        if await areg.page.evaluate("document.activeElement.matches('button.main')"):
+            break
+    await areg.page.keyboard.press("Enter")
+    await areg.pictures(1)
