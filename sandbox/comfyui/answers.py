@@ -36,6 +36,13 @@ def to_login() -> Response:
     return RedirectResponse(LOGIN_PATH, 302)
 
 
+def password_wanted() -> Response:
+    """What nginx says before Basic authentication."""
+    text = "401 Authorization Required"
+    page = f"<html>\n<head><title>{text}</title></head>\n<body><h1>{text}</h1></body>\n</html>\n"
+    return HTMLResponse(page, 401, {"www-authenticate": 'Basic realm="ComfyUI"'})
+
+
 async def login_page(_request: Request) -> Response:
     return login_form()
 

@@ -12,7 +12,6 @@ from starlette.websockets import WebSocket
 
 from sandbox.comfyui.answers import LOGIN_PATH, login_page, plainly
 from sandbox.comfyui.entrance import Entrance
-from sandbox.comfyui.events import stay_silent
 from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.routes import catalogue, control, jobs, pictures, prompts
 from sandbox.comfyui.rules import ZombieSocket
@@ -51,8 +50,8 @@ def _everywhere(machine: Machine) -> list[BaseRoute]:
 
 def _socket(machine: Machine) -> Callable[[WebSocket], Awaitable[None]]:
     async def keep(websocket: WebSocket) -> None:
-        silent = machine.faults.take(ZombieSocket, Subject("/ws"))
-        await (stay_silent(websocket) if silent else machine.sockets.keep(websocket))
+        zombie = machine.faults.take(ZombieSocket, Subject("/ws"))
+        await machine.sockets.keep(websocket, zombie.after if zombie else None)
 
     return keep
 

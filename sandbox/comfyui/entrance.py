@@ -8,9 +8,10 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.comfyui.answers import LOGIN_PATH, login_form, to_login
+from sandbox.comfyui.answers import LOGIN_PATH, login_form, password_wanted, to_login
 from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.rules import LoginPage
+from sandbox.comfyui.settings import Login
 from sandbox.faults import subject_of
 from sandbox.line import carry, heard
 from sandbox.rules import Subject
@@ -42,19 +43,15 @@ class Entrance:
         await carry(call, subject, self._machine.faults, self._app, lambda: self._refusal(scope, subject))
 
     def _refusal(self, scope: Scope, subject: Subject) -> Response | None:
-        if self._machine.faults.take(LoginPage, subject) or not self._may_enter(scope):
+        if self._machine.faults.take(LoginPage, subject):
             return to_login()
+        login = self._machine.settings.login
+        if login is not None and not _opens(login, scope):
+            return to_login() if login.has_page else password_wanted()
         if scope["type"] == "websocket" and subject.route != "/ws":
             # The real server answers a handshake like any GET, and clients follow the redirect to its login.
             return login_form() if subject.route == LOGIN_PATH else Response(status_code=404)
         return Response(status_code=403) if _is_foreign(Headers(scope=scope)) else None
-
-    def _may_enter(self, scope: Scope) -> bool:
-        login = self._machine.settings.login
-        if login is None or scope["path"] == LOGIN_PATH:
-            return True
-        token = QueryParams(scope["query_string"]).get("token")
-        return login.opens(Headers(scope=scope).get("authorization", ""), token)
 
     def _subject(self, scope: Scope, body: bytes) -> Subject:
         route, method = scope["path"].removeprefix("/api"), scope.get("method", "GET")
@@ -69,6 +66,13 @@ class Entrance:
                 return Subject(route, method, (path.lstrip("/"),))
             case _:
                 return Subject(route, method)
+
+
+def _opens(login: Login, scope: Scope) -> bool:
+    if scope["path"] == LOGIN_PATH and login.has_page:
+        return True
+    token = QueryParams(scope["query_string"]).get("token")
+    return login.opens(Headers(scope=scope).get("authorization", ""), token)
 
 
 def _graph(body: bytes) -> object:

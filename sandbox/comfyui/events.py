@@ -18,7 +18,9 @@ _PREVIEW, _PREVIEW_WITH_METADATA = 1, 4
 
 
 class _Socket:
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        #: Messages that it sends before it falls silent; any number where None.
+        self.left = most
         #: None is the end: the handler returns without a close frame, as a killed server does.
         self.outbox: asyncio.Queue[Frame | None] = asyncio.Queue()
         self.wants_metadata = False
@@ -54,11 +56,11 @@ class Sockets:
         for socket in self._all:
             socket.outbox.put_nowait(None)
 
-    async def keep(self, websocket: WebSocket) -> None:
-        """Serve one socket until it ends."""
+    async def keep(self, websocket: WebSocket, most: int | None = None) -> None:
+        """Serve one socket until it ends; after `most` messages it is a zombie, open and silent."""
         client_id = websocket.query_params.get("clientId") or uuid4().hex
         await websocket.accept()
-        socket = self._open[client_id] = _Socket()
+        socket = self._open[client_id] = _Socket(most)
         self._all.add(socket)
         self._greet(socket, client_id)
         try:
@@ -97,13 +99,6 @@ class Sockets:
         return {"exec_info": {"queue_remaining": self._remaining()}}
 
 
-async def stay_silent(websocket: WebSocket) -> None:
-    """Accept and never send, until the client leaves."""
-    await websocket.accept()
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
-
-
 async def _read(websocket: WebSocket, socket: _Socket) -> None:
     first = True
     while True:
@@ -127,6 +122,9 @@ def _read_flags(text: str, socket: _Socket) -> None:
 
 async def _write(websocket: WebSocket, socket: _Socket) -> None:
     while (frame := await socket.outbox.get()) is not None:
+        if socket.left == 0:
+            continue
+        socket.left = None if socket.left is None else socket.left - 1
         try:
             await (websocket.send_text(frame) if isinstance(frame, str) else websocket.send_bytes(frame))
         except WebSocketDisconnect:

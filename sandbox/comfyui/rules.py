@@ -78,9 +78,11 @@ class Restart(AnyRule):
 
 
 class ZombieSocket(AnyRule):
-    """A WebSocket is accepted and stays silent."""
+    """A WebSocket stays open and falls silent."""
 
     kind: Literal["zombie_socket"]
+    #: Messages that still come through.
+    after: int = Field(default=0, ge=0)
 
 
 Rule = Annotated[

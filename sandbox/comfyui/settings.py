@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class Login(BaseModel):
-    """A login in front of ComfyUI, as pods put one there. Whoever fails it is sent to an HTML page by a 302.
+    """A login in front of ComfyUI, as pods put one there.
 
-    The token opens as `Authorization: Bearer` and as `?token=`; name and password open as Basic.
+    The token opens as `Authorization: Bearer` and as `?token=`; whoever lacks it is sent to an HTML page by a
+    302. Name and password open as Basic; where there is no token, whoever lacks them is answered with a 401.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -18,6 +19,10 @@ class Login(BaseModel):
     token: SecretStr | None = None
     username: str | None = None
     password: SecretStr | None = None
+
+    @property
+    def has_page(self) -> bool:
+        return self.token is not None
 
     def opens(self, authorization: str, token: str | None) -> bool:
         return any(hmac.compare_digest(given, key) for given, key in self._offers(authorization, token))

@@ -1,5 +1,6 @@
 """What the server says that it offers, and the login before it."""
 
+import base64
 from pathlib import Path
 
 import httpx
@@ -60,11 +61,12 @@ BASIC = Login(username="user", password=SecretStr("word"))
         (TOKEN, {"params": {"token": "key"}}, 200),
         (TOKEN, {"params": {"token": ""}}, 302),
         (BASIC, {"auth": ("user", "word")}, 200),
-        (BASIC, {"auth": ("user", "other")}, 302),
-        (BASIC, {"headers": {"authorization": "Bearer word"}}, 302),
+        (BASIC, {}, 401),
+        (BASIC, {"auth": ("user", "other")}, 401),
+        (BASIC, {"headers": {"authorization": "Bearer word"}}, 401),
     ],
 )
-async def test_a_login_opens_or_sends_to_an_html_page(
+async def test_a_login_opens_or_answers_with_an_html_page(
     tmp_path: Path, login: Login, request_parts: dict[str, object], status: int
 ) -> None:
     async with running(Settings(files=tmp_path, login=login)) as comfy:
@@ -72,6 +74,16 @@ async def test_a_login_opens_or_sends_to_an_html_page(
         assert answer.status_code == status
         page = await comfy.http.get("/prompt", follow_redirects=True)
         assert page.headers["content-type"].startswith("text/html")
+
+
+async def test_a_basic_login_says_so_to_the_websocket_too(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, login=BASIC)) as comfy:
+        assert (await comfy.http.get("/queue")).headers["www-authenticate"].startswith("Basic ")
+        with pytest.raises(InvalidStatus) as refused:
+            await comfy.listen()
+        assert refused.value.response.status_code == 401
+        known = {"Authorization": f"Basic {base64.b64encode(b'user:word').decode()}"}
+        assert (await message(await comfy.listen(additional_headers=known)))["type"] == "status"
 
 
 async def test_the_login_guards_the_websocket_too(tmp_path: Path) -> None:

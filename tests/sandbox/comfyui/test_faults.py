@@ -81,6 +81,38 @@ async def test_a_zombie_socket_never_says_a_word(comfy: Server) -> None:
     assert await until_end(await comfy.listen())
 
 
+async def test_a_socket_may_fall_silent_in_the_middle(comfy: Server) -> None:
+    await comfy.fault(kind="zombie_socket", after=4)
+    zombie = await comfy.listen()
+    await comfy.ran(empty_image())
+    told = [(await message(zombie))["type"] for _ in range(4)]
+    assert told == ["status", "status", "status", "execution_start"]
+    with pytest.raises(TimeoutError):
+        await message(zombie, seconds=0.1)
+
+
+@pytest.mark.parametrize("route", ["/history", "/view", "/queue", "/system_stats"])
+async def test_html_may_come_in_the_place_of_anything(comfy: Server, route: str) -> None:
+    await comfy.fault(kind="html_page", route=route)
+    answer = await comfy.http.get(f"/api{route}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert (await comfy.http.get(route)).headers.get("content-type") != "text/html; charset=utf-8"
+
+
+async def test_a_submitted_prompt_may_be_answered_with_html_and_is_none_then(comfy: Server) -> None:
+    await comfy.fault(kind="html_page")
+    assert "<html>" in (await submitted(comfy, new_id())).text
+    assert (await comfy.stats())["accepted"] == 0
+
+
+async def test_a_whole_backend_may_be_slower_than_others(comfy: Server) -> None:
+    await comfy.fault(kind="latency", seconds=0.05, spread=0.02, route="/", times=None)
+    before = time.perf_counter()
+    for path in ("/queue", "/system_stats", "/embeddings"):
+        await comfy.http.get(path)
+    assert time.perf_counter() - before >= 0.15
+
+
 async def test_a_node_raises_with_a_traceback(comfy: Server) -> None:
     await comfy.fault(kind="node_error", node_type="SaveImage")
     entry = await comfy.ran(empty_image())

@@ -63,3 +63,26 @@ async def test_what_the_cache_has_takes_no_time(tmp_path: Path) -> None:
         await comfy.ran(portrait(prefix="a"))
         again, renamed = await comfy.ran(portrait(prefix="a")), await comfy.ran(portrait(prefix="b"))
     assert max(seconds_of(again), seconds_of(renamed)) < SECONDS
+
+
+async def test_the_timeline_says_when_each_prompt_came_began_and_ended(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=0.1)) as comfy:
+        ids = [await comfy.submit(empty_image(colour, f"a/{colour}")) for colour in (1, 2)]
+        await comfy.history(ids[-1])
+        told = (await comfy.http.get("/sandbox/timeline")).json()
+        assert (await comfy.http.delete("/sandbox/timeline")).status_code == 204
+        assert (await comfy.http.get("/sandbox/timeline")).json()["entries"] == []
+    first, second = told["entries"]
+    assert [first["id"], second["id"]] == ids
+    assert (first["labels"], told["first_accepted_at"]) == (["a/1"], first["accepted_at"])
+    ((began, ended),), ((next_began, last),) = first["runs"], second["runs"]
+    assert first["accepted_at"] <= began <= ended - 0.1 <= ended <= next_began
+    assert told["last_ended_at"] == last
+
+
+async def test_a_prompt_that_a_restart_takes_has_a_beginning_alone(tmp_path: Path) -> None:
+    async with running(Settings(files=tmp_path, render_seconds=30)) as comfy:
+        await comfy.is_running(await comfy.submit(empty_image()))
+        await comfy.http.post("/sandbox/restart")
+        told = (await comfy.http.get("/sandbox/timeline")).json()
+    assert ([len(run) for run in told["entries"][0]["runs"]], told["last_ended_at"]) == ([1], None)
