@@ -8,7 +8,7 @@ from contracts.commands import GenerateBatch
 from contracts.events import BatchFinished, BatchRejected, IndicesReserved
 from contracts.message import Message
 from contracts.transient import RenderProgress, ServiceStatus
-from services.gateway.domain.batches import Batch
+from services.gateway.domain.batches import ANY, Batch, Sought
 from services.gateway.domain.changes import Change
 from services.gateway.domain.idempotency import Answer, Verdict
 from services.gateway.domain.images import ImageState, Status
@@ -136,7 +136,9 @@ class Batches(Protocol):
         """A known batch, and only these of its images."""
         ...
 
-    async def list(self, username: str, before: tuple[float, str] | None, limit: int) -> Sequence[Summary]:
+    async def list(
+        self, username: str, before: tuple[float, str] | None, limit: int, sought: Sought = ANY
+    ) -> Sequence[Summary]:
         """The user's newest batches, those made before a moment and id if one is given."""
         ...
 

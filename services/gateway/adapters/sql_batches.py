@@ -11,10 +11,11 @@ from chassis.database import Database
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
+from services.gateway.adapters.batch_search import matching
 from services.gateway.adapters.load import Backlog, user_load
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES
-from services.gateway.domain.batches import Batch, same_request, to_retry
+from services.gateway.domain.batches import ANY, Batch, Sought, same_request, to_retry
 from services.gateway.domain.images import ImageState, Status
 from services.gateway.domain.limits import UNLIMITED, Limits, excess
 from services.gateway.ports import Canceling, OtherContent, Summary, TooMuch
@@ -72,8 +73,12 @@ class SqlBatches:
             row = (await connection.execute(select(BATCHES).where(BATCHES.c.batch_id == batch_id))).mappings()
             return Summary(to_batch(row.one()), counts), images
 
-    async def list(self, username: str, before: tuple[float, str] | None, limit: int) -> Sequence[Summary]:
-        query = select(BATCHES).where(BATCHES.c.username == username, BATCHES.c.request.is_not(None))
+    async def list(
+        self, username: str, before: tuple[float, str] | None, limit: int, sought: Sought = ANY
+    ) -> Sequence[Summary]:
+        query = select(BATCHES).where(
+            BATCHES.c.username == username, BATCHES.c.request.is_not(None), *matching(sought)
+        )
         if before:
             query = query.where(tuple_(BATCHES.c.created_at, BATCHES.c.batch_id) < before)
         query = query.order_by(BATCHES.c.created_at.desc(), BATCHES.c.batch_id.desc()).limit(limit)

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+import structlog
 from sqlalchemy import RowMapping, bindparam, delete, func, select, update
 
 from chassis.database import Database
 from contracts.commands import OpenFolder
-from contracts.message import Message
+from contracts.message import Message, Undecodable
 from contracts.topology import BY_ROUTE
 from services.gateway.adapters.batch_rows import in_turn
 from services.gateway.adapters.tables import BATCHES, OUTBOX
-from services.gateway.domain.resend import next_send, quiet_until
+from services.gateway.domain.resend import LONGEST, next_send, quiet_until
+
+log = structlog.get_logger("gateway")
 
 #: Seconds that a replica has to send what it took before another one may.
 TURN = 30.0
@@ -35,14 +38,13 @@ class SqlOutbox:
         async with self._database.begin() as connection:
             query = oldest.with_for_update(skip_locked=True, of=OUTBOX)
             rows = (await connection.execute(query)).mappings().all()
-            later = {row["id"]: _quiet(row, now) for row in rows}
+            messages = {row["id"]: _message(row) for row in rows}
+            later = {row["id"]: _later(row, messages[row["id"]], now) for row in rows}
             if rows:
                 turns = [{"key": key, "at": at or now + TURN} for key, at in later.items()]
                 await connection.execute(_MOVED.values(next_at=bindparam("at")), turns)
         return [
-            (row["id"], BY_ROUTE[row["route"]].decode(row["body"].encode()))
-            for row in rows
-            if later[row["id"]] is None
+            (key, message) for key, message in messages.items() if message is not None and later[key] is None
         ]
 
     async def sent(self, ids: Sequence[str], now: float) -> None:
@@ -74,6 +76,18 @@ class SqlOutbox:
         return None if oldest is None else float(oldest)
 
 
-def _quiet(row: RowMapping, now: float) -> float | None:
+def _message(row: RowMapping) -> Message | None:
+    """None for what this release can't read: another release put it in, and may be there again. It must not
+    hold up the others."""
+    try:
+        return BY_ROUTE[row["route"]].decode(row["body"].encode())
+    except (KeyError, Undecodable) as why:
+        log.error("a command in the outbox can't be read", id=row["id"], route=row["route"], reason=str(why))
+        return None
+
+
+def _later(row: RowMapping, message: Message | None, now: float) -> float | None:
     """One that was sent before waits on while its batch is heard of."""
+    if message is None:
+        return now + LONGEST
     return quiet_until(row["last_event_at"], now) if row["sends"] else None

@@ -43,6 +43,19 @@ class Batch:
         return self.first is not None
 
 
+@dataclass(frozen=True)
+class Sought:
+    """Which batches of a user; None asks for no difference. Times are epoch seconds."""
+
+    status: BatchStatus | None = None
+    character_id: str | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+
+
+ANY = Sought()
+
+
 def batch_status(batch: Batch, counts: Mapping[Status, int], started: bool = False) -> BatchStatus:
     """`counts` of images by status; `started` if any image is heard to be on a GPU."""
     ended = {status: counts.get(status, 0) for status in ENDED}

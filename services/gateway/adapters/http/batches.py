@@ -1,10 +1,12 @@
 """`/v1/batches`: batches as durable resources."""
 
 import re
+from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime
 
 from services.gateway.adapters.http import cursors, examples, views
 from services.gateway.adapters.http.codes import ANY_BODY, ANY_KEY, ANY_LOAD, ANY_ORDER, CODES, answers
@@ -22,7 +24,8 @@ from services.gateway.adapters.http.orders import (
 )
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
-from services.gateway.adapters.http.shapes import BatchPage, BatchShape, NewBatch, NewNamedBatch, Retry
+from services.gateway.adapters.http.shapes import BatchPage, BatchShape, NewBatch, NewNamedBatch, Retry, Text
+from services.gateway.domain.batches import BatchStatus, Sought
 from services.gateway.ports import Canceling, TooMuch
 
 router = APIRouter(prefix="/v1", tags=["batches"], route_class=Guarded)
@@ -94,6 +97,24 @@ async def put(
     return await _answered(desk, batch_id, caller.username, wait, request, response)
 
 
+def _sought(
+    status: Annotated[BatchStatus | None, Query(description="only batches of this status")] = None,
+    character: Annotated[
+        Text | None, Query(max_length=300, description="only batches of this character")
+    ] = None,
+    created_after: Annotated[
+        AwareDatetime | None, Query(description="only batches made then or later")
+    ] = None,
+    created_before: Annotated[AwareDatetime | None, Query(description="only batches made before")] = None,
+) -> Sought:
+    return Sought(
+        status=status,
+        character_id=character,
+        created_after=_moment(created_after),
+        created_before=_moment(created_before),
+    )
+
+
 @router.get(
     "/batches",
     operation_id="listBatches",
@@ -109,11 +130,13 @@ async def listed(
     caller: ByCaller,
     request: Request,
     response: Response,
+    sought: Annotated[Sought, Depends(_sought)],
     limit: cursors.Limit = 50,
     cursor: cursors.Cursor = None,
 ) -> BatchPage:
     """The caller's batches, newest first; stable while new ones are made."""
-    known = await desk.batches.list(caller.username, _before(cursor) if cursor else None, limit + 1)
+    before = _before(cursor) if cursor else None
+    known = await desk.batches.list(caller.username, before, limit + 1, sought)
     following = None
     if len(known) > limit:
         last = known[limit - 1].batch
@@ -191,6 +214,11 @@ async def _answered(
     else:
         response.headers["Retry-After"] = views.RETRY_AFTER
     return shown(desk, known)
+
+
+def _moment(said: datetime | None) -> float | None:
+    # What people see of a time is rounded to its microsecond; who names one that he saw means that batch.
+    return None if said is None else said.timestamp() - 1e-6
 
 
 def _before(cursor: str) -> tuple[float, str]:

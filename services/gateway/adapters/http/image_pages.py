@@ -25,7 +25,7 @@ def wanted(
     return Wanted(
         username=caller.username,
         sort=sort,
-        after=None if cursor is None else _place(cursor, sort),
+        after=_place(cursor, sort) if cursor else None,
         limit=limit,
         favourite=favourite,
         placeholder=placeholder,

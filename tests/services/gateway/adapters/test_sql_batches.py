@@ -1,5 +1,6 @@
 """Batches as their owner asks for them, on SQLite and PostgreSQL."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from contracts.topology import BY_ROUTE
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.tables import BATCHES, OUTBOX
-from services.gateway.domain.batches import batch_status
+from services.gateway.domain.batches import BatchStatus, Sought, batch_status
 from services.gateway.domain.images import Status
 from services.gateway.ports import Canceling, OtherContent
 from tests.services.gateway.databases import changes, commands, rows
-from tests.services.gateway.events import FIRST, deleted, failed, rejected, request, reserved, stored
+from tests.services.gateway.events import FIRST, OPAL, deleted, failed, rejected, request, reserved, stored
 from tests.services.gateway.readings import read, tell
 
 NOW = 1000.0
@@ -261,3 +262,46 @@ async def test_a_batch_that_is_being_cancelled_cannot_be_retried_until_its_end(
     await batches.cancel("b1")
     assert (await read(database)).status == "canceling"
     assert await commands(database) == ["CancelBatch", "RetryImages"]
+
+
+async def test_a_list_is_narrowed_by_the_words_that_people_see(
+    database: Database, batches: SqlBatches, gallery: SqlGallery
+) -> None:
+    story: dict[str, list[Message]] = {
+        "queued": [],
+        "numbered": [reserved("numbered")],
+        "running": [reserved("running"), stored(batch_id="running")],
+        "drawn": [reserved("drawn"), failed(batch_id="drawn", follows=True)],
+        "succeeded": [reserved("succeeded"), *(stored(n, batch_id="succeeded") for n in range(2))],
+        "partial": [reserved("partial"), stored(batch_id="partial"), failed(1, batch_id="partial")],
+        "failed": [rejected("failed")],
+        "canceling": [reserved("canceling"), stored(batch_id="canceling")],
+        "canceled": [
+            reserved("canceled"),
+            *(failed(n, code="cancelled", batch_id="canceled") for n in range(2)),
+        ],
+    }
+    for batch_id, events in story.items():
+        await batches.accept(request(batch_id))
+        await tell(gallery, *events)
+    await batches.cancel("canceling")
+    everything = await batches.list("Areg", None, 100)
+    for word in BatchStatus:
+        found = await batches.list("Areg", None, 100, Sought(status=word))
+        same = [each for each in everything if batch_status(each.batch, each.counts) is word]
+        assert found == same != [], word
+
+
+async def test_a_list_is_narrowed_by_character_and_time(database: Database, batches: SqlBatches) -> None:
+    other = OPAL.model_copy(update={"id": "chr_other"})
+    for number in range(3):
+        await SqlBatches(database, partial(float, NOW + number)).accept(request(f"b{number}"))
+    await batches.accept(request("other", character=other))
+
+    async def found(sought: Sought) -> set[str]:
+        return {each.batch.request.batch_id for each in await batches.list("Areg", None, 10, sought)}
+
+    assert await found(Sought(character_id="chr_other")) == {"other"}
+    assert await found(Sought(created_after=NOW + 1)) == {"b1", "b2"}
+    assert await found(Sought(created_before=NOW + 1)) == {"b0", "other"}
+    assert await found(Sought(character_id="chr_opal", created_after=NOW, created_before=NOW + 1)) == {"b0"}

@@ -1,6 +1,7 @@
 """Accepted commands until they are answered, on SQLite and PostgreSQL."""
 
 import pytest
+from sqlalchemy import update
 
 from chassis.database import Database
 from contracts.commands import CancelBatch, DeleteImage, OpenFolder
@@ -9,7 +10,9 @@ from services.gateway.adapters.batch_rows import enqueue
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.sql_outbox import TURN, SqlOutbox
-from tests.services.gateway.databases import commands, ids
+from services.gateway.adapters.tables import OUTBOX
+from services.gateway.domain.resend import LONGEST
+from tests.services.gateway.databases import commands, ids, rows
 from tests.services.gateway.events import FOLDER, failed, public_id, rejected, request, reserved, stored
 from tests.services.gateway.readings import tell
 
@@ -39,6 +42,20 @@ async def test_what_is_put_in_is_due_at_once_the_oldest_first(database: Database
     await put(database, request("early"), now=1.0)
     assert await outbox.due(0.5, 10) == []
     assert [message for _, message in await outbox.due(2.0, 10)] == [request("early"), request("late")]
+
+
+@pytest.mark.parametrize("spoiled", [{"route": "RetryImages.v9"}, {"body": "{}"}], ids=["route", "body"])
+async def test_a_command_that_can_not_be_read_holds_up_no_other(
+    database: Database, outbox: SqlOutbox, spoiled: dict[str, str]
+) -> None:
+    await put(database, request("b1"), now=1.0)
+    async with database.begin() as connection:
+        await connection.execute(update(OUTBOX).values(**spoiled))
+    await put(database, request("b2"), now=2.0)
+    assert await due(outbox, 2.0) == [request("b2")]
+    assert await due(outbox, 2.0 + LONGEST - 1) == [request("b2")]
+    # It is kept: the release that put it in may come back.
+    assert len(await rows(database, OUTBOX)) == 2
 
 
 async def test_no_more_is_taken_than_was_asked_for(database: Database, outbox: SqlOutbox) -> None:

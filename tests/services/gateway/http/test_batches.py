@@ -207,8 +207,8 @@ async def test_a_batch_is_also_found_under_the_callers_own_id(door: Door) -> Non
 
 async def test_true_is_not_one_to_a_workflow(door: Door) -> None:
     character_id = await door.character()
-    await put(door, "order-91", character_id=character_id, parameters={"x": 1})
-    answer = await put(door, "order-91", character_id=character_id, parameters={"x": True})
+    await put(door, "order-91", character_id=character_id, parameters={"exact": False})
+    answer = await put(door, "order-91", character_id=character_id, parameters={"exact": True})
     assert answer.json()["code"] == "batch_id_reuse"
 
 
@@ -261,3 +261,29 @@ async def test_names_that_are_too_long_together_are_not_blamed_on_the_body(door:
     answer = await someone.post(f"/v1/characters/{character_id}/batches", json={"prompt": "x"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_character")
     assert "errors" not in answer.json()
+
+
+async def test_a_list_of_batches_can_be_narrowed(door: Door) -> None:
+    first = await door.batch(await door.character())
+    await door.peer.reserved()
+    door.peer.script = peer.nothing
+    second = await door.batch(await door.character("Second"))
+    await door.peer.reserved(2)
+
+    async def found(**query: Any) -> list[str]:
+        answer = await door.areg.get("/v1/batches", params=query)
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert await found(status="succeeded") == [first["id"]]
+    assert await found(status="queued") == [second["id"]]
+    assert await found(character=first["character"]["id"]) == [first["id"]]
+    assert await found(created_after=second["created_at"]) == [second["id"]]
+    assert await found(created_before=second["created_at"], limit=1) == [first["id"]]
+    for wrong in (
+        {"status": "done"},
+        {"created_after": "yesterday"},
+        {"created_after": "2030-01-01T00:00:00"},
+    ):
+        answer = await door.areg.get("/v1/batches", params=wrong)
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, next(iter(wrong)))

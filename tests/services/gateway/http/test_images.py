@@ -91,7 +91,7 @@ async def test_a_batch_may_be_named_by_the_callers_own_id(door: Door) -> None:
     assert await indexes(door, f"/v1/characters/{character_id}/images", batch="mine") == [1]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "WyJhIl0", "WyJuZXdlc3QiLCJuYW4iLCIxIiwiYi4wIl0"])
+@pytest.mark.parametrize("cursor", ["x", "WyJhIl0", "WyJuZXdlc3QiLCJuYW4iLCIxIiwiYi4wIl0"])
 async def test_a_cursor_that_is_not_of_this_list_is_refused(door: Door, cursor: str) -> None:
     path = gallery(await made(door, 3))
     answer = await door.areg.get(path, params={"cursor": cursor})
