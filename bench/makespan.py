@@ -1,8 +1,8 @@
 """`python -m bench.makespan`: whether the backends are ever idle while images wait for them.
 
 The whole system runs in one process, the ComfyUI stand-ins in another, and each render takes as long as it is
-told. The time from the first submit to the last end, as the stand-ins saw them, is compared with what no scheduler
-could beat: ceil(images / backends) renders, one after the other.
+told. The time from the first submit to the last end, as the stand-ins saw them, is compared with what no
+scheduler could beat: ceil(images / backends) renders, one after the other.
 """
 
 import argparse
