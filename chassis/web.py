@@ -21,6 +21,8 @@ Check = Callable[[], Awaitable[str | None]]
 CHECK_SECONDS = 3.0
 #: Seconds that open requests may take to end when the process stops.
 GRACE_SECONDS = 15
+#: Seconds after which a connection is cut whose other end takes nothing of what was sent.
+UNREAD_SECONDS = 90
 HIGHEST_PORT = 65_535
 
 
@@ -116,6 +118,10 @@ def _listener(host: str, port: int) -> socket.socket:
     # asyncio does this only for sockets that name their protocol, which these don't. Without it the body of
     # an answer waits until the caller's kernel acknowledges its head: 40 ms on a connection kept open.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Inherited by every connection: without it a caller who takes nothing of his answer, and lives, keeps it
+    # and its bytes for ever. Only Linux has it.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
     return listener
 
 

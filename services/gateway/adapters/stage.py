@@ -5,9 +5,9 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TypeVar
 
 from contracts.transient import RenderProgress, ServiceStatus
+from services.gateway.adapters.room import Room
 
 #: Renders whose progress is remembered; the oldest is forgotten first.
 REMEMBERED = 20_000
@@ -26,7 +26,7 @@ class Ear:
     def ring(self) -> None:
         self._rung.set()
 
-    def step(self, ordinal: int) -> None:
+    def step(self, progress: RenderProgress) -> None:
         """A render went on, which is nothing to whoever waits for the end."""
 
     async def news(self, seconds: float) -> None:
@@ -41,27 +41,24 @@ class Ear:
         self._rung.clear()
 
 
-E = TypeVar("E", bound=Ear)
-
-
 class Watcher(Ear):
-    """One caller who watches a batch: he hears of its changes, and of how far its renders are. He never
+    """One caller who watches a batch, or several: he hears of changes, and of how far renders are. He never
     looks by himself, but relies on whoever looks into the event log for all."""
 
     def __init__(self) -> None:
         super().__init__()
         self._changed = False
-        self._stepped: set[int] = set()
+        self._stepped: set[tuple[str, int]] = set()
 
     def ring(self) -> None:
         self._changed = True
         super().ring()
 
-    def step(self, ordinal: int) -> None:
+    def step(self, progress: RenderProgress) -> None:
         # Once is enough until he looks: renders step more often than anybody wants to hear of it.
         if not self._stepped:
             super().ring()
-        self._stepped.add(ordinal)
+        self._stepped.add((progress.batch_id, progress.ordinal))
 
     async def news(self, seconds: float) -> None:
         """Returns at the first change or step since the last call, or after `seconds`."""
@@ -77,8 +74,8 @@ class Watcher(Ear):
         """Whether a render went on since they were asked for."""
         return bool(self._stepped)
 
-    def stepped(self) -> set[int]:
-        """Ordinals of the images whose render went on since the last call."""
+    def stepped(self) -> set[tuple[str, int]]:
+        """Batch and ordinal of the images whose render went on since the last call."""
         stepped, self._stepped = self._stepped, set()
         return stepped
 
@@ -89,7 +86,7 @@ class LiveStage:
     def __init__(self) -> None:
         self._progress: OrderedDict[tuple[str, int], RenderProgress] = OrderedDict()
         self._begun: OrderedDict[str, float] = OrderedDict()
-        self._waiting: dict[str, set[Ear]] = defaultdict(set)
+        self._rooms: dict[str, Room] = defaultdict(Room)
         self.closing = False
 
     def show(self, progress: RenderProgress) -> None:
@@ -105,8 +102,8 @@ class LiveStage:
             self._begun.popitem(last=False)
         if len(self._progress) > REMEMBERED:
             self._progress.popitem(last=False)
-        for ear in self._waiting.get(progress.batch_id, ()):
-            ear.step(progress.ordinal)
+        if room := self._rooms.get(progress.batch_id):
+            room.step(progress)
 
     def progress(self, batch_id: str, ordinal: int, round_: int) -> RenderProgress | None:
         """The last that was heard of this round."""
@@ -118,41 +115,69 @@ class LiveStage:
         return self._begun.get(batch_id)
 
     def changed(self, batch_id: str) -> None:
-        for ear in self._waiting.get(batch_id, ()):
-            ear.ring()
+        self._ring(batch_id)
+
+    def changed_for(self, username: str) -> None:
+        """Wakes whoever watches all that is this user's."""
+        self._ring(_everything_of(username))
 
     @contextmanager
     def listening(self, batch_id: str) -> Iterator[Ear]:
         """Hears every change of the batch from here on: listen first, look then, and no news is missed."""
-        with self._hearing(batch_id, Ear()) as ear:
+        ear = Ear()
+        with self._inside(batch_id, ear):
             yield ear
 
     @contextmanager
-    def watching(self, batch_id: str) -> Iterator[Watcher]:
+    def watching(self, batch_id: str) -> Iterator[tuple[Watcher, Room]]:
         """Hears every change of the batch, and every step of its renders, from here on."""
-        with self._hearing(batch_id, Watcher()) as watcher:
-            yield watcher
+        watcher = Watcher()
+        with self._inside(batch_id, watcher) as room:
+            yield watcher, room
 
     @contextmanager
-    def _hearing(self, batch_id: str, ear: E) -> Iterator[E]:
-        self._waiting[batch_id].add(ear)
+    def watching_all(self, username: str) -> Iterator[tuple[Watcher, Room]]:
+        """Hears every change of any batch of this user's from here on."""
+        watcher = Watcher()
+        with self._inside(_everything_of(username), watcher) as room:
+            yield watcher, room
+
+    @contextmanager
+    def steps(self, batch_id: str, watcher: Watcher) -> Iterator[None]:
+        """Lets somebody who watches more than this batch hear of its renders, too."""
+        with self._inside(batch_id, watcher):
+            yield
+
+    @contextmanager
+    def _inside(self, name: str, ear: Ear) -> Iterator[Room]:
+        room = self._rooms[name]
+        room.ears.add(ear)
         try:
-            yield ear
+            yield room
         finally:
-            self._waiting[batch_id].discard(ear)
-            if not self._waiting[batch_id]:
-                del self._waiting[batch_id]
+            room.ears.discard(ear)
+            if not room.ears:
+                room.leave()
+                del self._rooms[name]
+
+    def _ring(self, name: str) -> None:
+        if room := self._rooms.get(name):
+            room.ring()
 
     def waiting(self) -> int:
         """How many callers wait for news."""
-        return sum(map(len, self._waiting.values()))
+        return sum(len(room.ears) for room in self._rooms.values())
 
     def close(self) -> None:
         """The process stops: nobody is kept waiting any longer."""
         self.closing = True
-        for ears in self._waiting.values():
-            for ear in ears:
-                ear.ring()
+        for room in self._rooms.values():
+            room.ring()
+
+
+def _everything_of(username: str) -> str:
+    # No batch's id has a space.
+    return f"all of {username}"
 
 
 class KnownFleet:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.params import Security as Needed
@@ -39,6 +39,19 @@ class Desk:
     workflows: Collection[str]
     generate_wait: float
     limits: Limits
+
+
+class Followed(Protocol):
+    """As much of the desk as following a batch needs."""
+
+    @property
+    def batches(self) -> Batches: ...
+
+    @property
+    def changes(self) -> Changes: ...
+
+    @property
+    def stage(self) -> LiveStage: ...
 
 
 _BEARER = HTTPBearer(

@@ -14,7 +14,7 @@ from contracts import acceptance, commands, names
 from contracts.transient import RenderProgress
 from services.gateway.adapters.http import views
 from services.gateway.adapters.http.codes import CODES
-from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http.desk import Desk, Followed
 from services.gateway.adapters.http.idempotency import key_of
 from services.gateway.adapters.http.problems import FieldError, Problem, not_found
 from services.gateway.adapters.http.shapes import BatchShape
@@ -109,14 +109,14 @@ async def named(desk: Desk, name: str, username: str) -> Known:
     return known or await found(desk, batch_id_of(username, name), username)
 
 
-async def found(desk: Desk, batch_id: str, username: str) -> Known:
+async def found(desk: Followed, batch_id: str, username: str) -> Known:
     known = await desk.batches.find(batch_id, username)
     if known is None:
         raise not_found("batch")
     return known
 
 
-def shown(desk: Desk, known: Known) -> BatchShape:
+def shown(desk: Followed, known: Known) -> BatchShape:
     """The batch as people see it, with live progress."""
     batch, images = known
     batch_id = batch.request.batch_id

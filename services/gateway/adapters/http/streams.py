@@ -1,8 +1,8 @@
 """How many event streams are open, and how many may be."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from prometheus_client import Gauge
 
@@ -23,20 +23,23 @@ class Streams:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self, username: str) -> Iterator[None]:
-        """A place for one stream of this user. Raises Problem where there is none."""
+    def taken(self, username: str) -> Iterator[Callable[[], None]]:
+        """A place for one stream of this user, to be left at the end of the context or earlier, by a call of
+        what is given. Raises Problem where there is none."""
         if self._taken[username] >= self._per_user:
             raise _too_many(f"{self._per_user} streams of this user are open; close one")
         if self._taken.total() >= self._places:
             raise _too_many("all streams of this process are taken; look at the batch itself meanwhile")
-        self._taken[username] += 1
-        try:
-            with OPEN.track_inprogress():
-                yield
-        finally:
-            self._taken[username] -= 1
-            if not self._taken[username]:
-                del self._taken[username]
+        with ExitStack() as place:
+            self._taken[username] += 1
+            place.callback(self._left, username)
+            place.enter_context(OPEN.track_inprogress())
+            yield place.close
+
+    def _left(self, username: str) -> None:
+        self._taken[username] -= 1
+        if not self._taken[username]:
+            del self._taken[username]
 
 
 def _too_many(detail: str) -> Problem:

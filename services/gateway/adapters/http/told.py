@@ -1,11 +1,11 @@
 """What one client knows of a batch from its stream, so that it is told what is new and little else."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from contracts.transient import RenderProgress
 from services.gateway.adapters.http import views
 from services.gateway.adapters.http.orders import Known
-from services.gateway.adapters.http.shapes import ImageShape, StandingShape, StepShape
+from services.gateway.adapters.http.shapes import StandingShape
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.domain.batches import count
 from services.gateway.domain.images import ENDED, ImageState
@@ -17,15 +17,15 @@ class Told:
 
     def __init__(self, stage: LiveStage, known: Known) -> None:
         self._stage = stage
-        self._standing: object = None
+        self._standing: StandingShape | None = None
         self._steps: dict[int, RenderProgress] = {}
         self._learn(known)
 
-    def whole(self, known: Known) -> None:
-        """The batch with all of its images is told now."""
+    def whole(self, known: Known, steps: Mapping[int, RenderProgress]) -> None:
+        """The batch with all of its images was told, with these steps of its renders."""
         self._learn(known)
-        self._steps = self._heard()
-        self._standing = _key(views.standing(self._summary, self._steps.values()))
+        self._steps = {ordinal: each for ordinal, each in steps.items() if ordinal in self._rounds}
+        self._standing = views.standing(self._summary, self._steps.values())
 
     def learn(self, summary: Summary, images: Sequence[ImageState]) -> None:
         """So things are now, for the questions below."""
@@ -46,23 +46,28 @@ class Told:
         """Ordinals of the images that have not ended."""
         return self._rounds.keys()
 
-    def standing(self) -> StandingShape | None:
-        """How the batch stands, if that was not told."""
-        standing = views.standing(self._summary, self._heard().values())
-        if _key(standing) == self._standing:
-            return None
-        self._standing = _key(standing)
-        return standing
+    @property
+    def queued(self) -> bool:
+        """Whether the client believes that no image was begun yet."""
+        return self._standing is None or self._standing.status == "queued"
 
-    def steps(self, ordinals: Collection[int]) -> list[StepShape]:
+    def standing(self) -> StandingShape:
+        """How the batch stands now."""
+        heard = (self._progress(ordinal, round_) for ordinal, round_ in self._rounds.items())
+        return views.standing(self._summary, [each for each in heard if each is not None])
+
+    def is_news(self, standing: StandingShape) -> bool:
+        """Whether that was not told; from here on it was."""
+        known, self._standing = self._standing, standing
+        return known is None or _key(known) != _key(standing)
+
+    def steps(self, ordinals: Collection[int]) -> list[RenderProgress]:
         """How far these renders are, where that was not told."""
-        heard = {ordinal: each for ordinal, each in self._heard().items() if ordinal in ordinals}
-        fresh = {ordinal: each for ordinal, each in heard.items() if each != self._steps.get(ordinal)}
+        rounds = {each: self._rounds[each] for each in sorted(ordinals) if each in self._rounds}
+        heard = ((ordinal, self._progress(ordinal, round_)) for ordinal, round_ in rounds.items())
+        fresh = {ordinal: each for ordinal, each in heard if each and each != self._steps.get(ordinal)}
         self._steps |= fresh
-        return [views.step(fresh[ordinal]) for ordinal in sorted(fresh)]
-
-    def image(self, image: ImageState) -> ImageShape:
-        return views.image(image, self._progress, self._summary.batch)
+        return list(fresh.values())
 
     def _learn(self, known: Known) -> None:
         batch, images = known
@@ -71,10 +76,6 @@ class Told:
 
     def _progress(self, ordinal: int, round_: int) -> RenderProgress | None:
         return self._stage.progress(self._summary.batch.request.batch_id, ordinal, round_)
-
-    def _heard(self) -> dict[int, RenderProgress]:
-        heard = ((ordinal, self._progress(ordinal, round_)) for ordinal, round_ in self._rounds.items())
-        return {ordinal: each for ordinal, each in heard if each is not None}
 
 
 def _key(standing: StandingShape) -> object:

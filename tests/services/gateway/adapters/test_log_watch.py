@@ -35,7 +35,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def woken(stage: LiveStage, batch_id: str) -> None:
     async with asyncio.timeout(20):
-        with stage.watching(batch_id) as watcher:
+        with stage.watching(batch_id) as (watcher, _):
             while not watcher.changed():
                 await watcher.news(20)
 
@@ -44,7 +44,7 @@ async def test_a_change_without_a_hint_wakes_whoever_watches_its_batch(sqlite: D
     gallery = SqlGallery(sqlite)
     await gallery.reserved(reserved("old"))
     async with watching(SqlChanges(sqlite)) as stage:
-        with stage.watching("b2") as other, stage.watching("old") as old:
+        with stage.watching("b2") as (other, _), stage.watching("old") as (old, _):
             waiting = asyncio.create_task(woken(stage, "b1"))
             await asyncio.sleep(0)
             await gallery.reserved(reserved("b1"))

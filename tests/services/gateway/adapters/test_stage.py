@@ -135,13 +135,14 @@ async def test_who_waits_for_the_end_is_not_woken_by_steps() -> None:
 
 async def test_who_watches_is_woken_by_changes_and_by_steps_and_knows_which() -> None:
     stage = LiveStage()
-    with stage.watching("b1") as watcher:
+    with stage.watching("b1") as (watcher, _):
         for ordinal in (3, 1, 3):
             stage.show(progress(ordinal))
         stage.show(progress(9, batch_id="b2"))
         async with asyncio.timeout(5):
             await watcher.news(3600)
-        assert (watcher.changed(), watcher.stepping, watcher.stepped()) == (False, True, {1, 3})
+        assert (watcher.changed(), watcher.stepping) == (False, True)
+        assert watcher.stepped() == {("b1", 1), ("b1", 3)}
         assert (watcher.stepping, watcher.stepped()) == (False, set())
         stage.changed("b1")
         async with asyncio.timeout(5):
@@ -153,14 +154,14 @@ async def test_who_watches_is_woken_by_changes_and_by_steps_and_knows_which() ->
 
 async def test_who_watches_is_woken_once_by_many_steps_until_he_looks() -> None:
     stage = LiveStage()
-    with stage.watching("b1") as watcher:
+    with stage.watching("b1") as (watcher, _):
         stage.show(progress(0))
         await watcher.news(5)
         stage.show(progress(1))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await watcher.news(3600)
-        assert watcher.stepped() == {0, 1}
+        assert watcher.stepped() == {("b1", 0), ("b1", 1)}
         stage.show(progress(0, step=2))
         async with asyncio.timeout(5):
             await watcher.news(3600)
@@ -169,7 +170,7 @@ async def test_who_watches_is_woken_once_by_many_steps_until_he_looks() -> None:
 async def test_a_late_word_of_the_round_before_wakes_nobody() -> None:
     stage = LiveStage()
     stage.show(progress(round_=2))
-    with stage.watching("b1") as watcher:
+    with stage.watching("b1") as (watcher, _):
         stage.show(progress(round_=1))
         assert not watcher.stepping
 

@@ -3,50 +3,35 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fastapi.sse import ServerSentEvent
-from pydantic import SecretStr
 
 from chassis.database import Database
 from messaging.errors import Outage
-from messaging.memory import MemoryBus
 from services.gateway import handlers
-from services.gateway.adapters.http import event_stream
-from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http import event_stream, looks
 from services.gateway.adapters.http.event_stream import EventStream
+from services.gateway.adapters.http.frames import Frame
 from services.gateway.adapters.http.orders import found
-from services.gateway.adapters.http.streams import Streams
-from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_changes import SqlChanges
 from services.gateway.adapters.sql_gallery import SqlGallery
-from services.gateway.adapters.sql_outbox import SqlOutbox
-from services.gateway.adapters.sql_pictures import SqlPictures
-from services.gateway.adapters.sql_registry import SqlRegistry
 from services.gateway.adapters.stage import LiveStage
-from services.gateway.adapters.tokens import Tokens
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.changes import Change
 from services.gateway.domain.images import ImageState
-from services.gateway.settings import TokenSettings
 from tests.services.gateway.events import reserved, stored
 
 
-def desk_at(database: Database, changes: SqlChanges, batches: SqlBatches) -> Desk:
-    return Desk(
-        tokens=Tokens(TokenSettings(jwt_secret=SecretStr("x" * 32))),
-        registry=SqlRegistry(database),
-        batches=batches,
-        pictures=SqlPictures(database),
-        changes=changes,
-        streams=Streams(1, 1),
-        relay=Relay(SqlOutbox(database), MemoryBus()),
-        stage=LiveStage(),
-        workflows=(),
-        generate_wait=0,
-    )
+@dataclass(frozen=True)
+class Behind:
+    """What a stream is made from."""
+
+    batches: SqlBatches
+    changes: SqlChanges
+    stage: LiveStage = field(default_factory=LiveStage)
 
 
 class Story:
@@ -55,7 +40,7 @@ class Story:
     def __init__(
         self, database: Database, changes: SqlChanges | None = None, batches: SqlBatches | None = None
     ) -> None:
-        self.desk = desk_at(database, changes or SqlChanges(database), batches or SqlBatches(database))
+        self.desk = Behind(batches or SqlBatches(database), changes or SqlChanges(database))
         self._gallery = SqlGallery(database)
 
     async def begins(self, quantity: int) -> None:
@@ -65,24 +50,24 @@ class Story:
         await handlers.on_image_stored(stored(ordinal, **more), gallery=self._gallery)
         self.desk.stage.changed("b1")
 
-    async def told(self) -> AsyncIterator[ServerSentEvent]:
-        with self.desk.stage.watching("b1") as watcher:
-            stream = EventStream(self.desk, await found(self.desk, "b1", "Areg"), watcher)
+    async def told(self) -> AsyncIterator[Frame]:
+        with self.desk.stage.watching("b1") as (watcher, room):
+            stream = EventStream(self.desk, await found(self.desk, "b1", "Areg"), watcher, room)
             await stream.opened()
             async for event in stream.events():
                 yield event
 
 
-async def take(told: AsyncIterator[ServerSentEvent], last: Callable[[ServerSentEvent], bool]) -> list[Any]:
+async def take(told: AsyncIterator[Frame], last: Callable[[Frame], bool]) -> list[Any]:
     """Events up to the first of this kind."""
-    taken: list[ServerSentEvent] = []
+    taken: list[Frame] = []
     async with asyncio.timeout(20):
         while not (taken and last(taken[-1])):
             taken.append(await anext(told))
     return taken
 
 
-def named(name: str) -> Callable[[ServerSentEvent], bool]:
+def named(name: str) -> Callable[[Frame], bool]:
     return lambda event: event.event == name
 
 
@@ -95,7 +80,7 @@ async def test_what_changed_often_while_a_client_was_slow_is_told_once_as_it_is_
         await story.lands(0, version=version)
         await story.lands(1, version=version)
     taken = [*await take(told, named("output")), *await take(told, named("output"))]
-    outputs = [json.loads(event.raw_data) for event in taken if event.event == "output"]
+    outputs = [json.loads(event.data) for event in taken if event.event == "output"]
     assert [(image["ordinal"], "/v5/" in image["url"]) for image in outputs] == [(0, True), (1, True)]
     await story.lands(2)
     rest = [event.event async for event in told]
@@ -105,7 +90,7 @@ async def test_what_changed_often_while_a_client_was_slow_is_told_once_as_it_is_
 async def test_of_a_large_batch_a_slow_client_is_told_in_parts(
     sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "GROUP", 4)
+    monkeypatch.setattr(looks, "GROUP", 4)
     story = Story(sqlite)
     await story.begins(10)
     told = story.told()
@@ -172,7 +157,7 @@ async def test_what_could_not_be_read_is_told_afterwards(
     batches.away = True
     story.desk.stage.changed("b1")
     (event,) = await take(told, named("status"))
-    assert json.loads(event.raw_data or "")["status"] == "canceling"
+    assert json.loads(event.data)["status"] == "canceling"
     assert not batches.away
 
 
@@ -190,9 +175,9 @@ async def test_a_retry_between_the_last_look_and_the_end_goes_on_with_the_stream
     await story.begins(1)
     await story.lands(0, placeholder=True)
     told = story.told()
-    taken = await take(told, lambda event: '"round":2' in (event.raw_data or ""))
+    taken = await take(told, lambda event: '"round":2' in event.data)
     assert not any(event.event == "completed" for event in taken)
     await story.lands(0, round_=2)
     rest = [event async for event in told]
     assert [event.event for event in rest][-1] == "completed"
-    assert json.loads(rest[-1].raw_data or "")["status"] == "succeeded"
+    assert json.loads(rest[-1].data)["status"] == "succeeded"

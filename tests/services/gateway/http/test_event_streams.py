@@ -2,17 +2,25 @@
 
 import asyncio
 import socket
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
+from services.gateway.adapters.http import event_response
 from services.gateway.adapters.http.streams import OPEN
+from services.gateway.adapters.sql_batches import SqlBatches
+from services.gateway.adapters.tokens import LEEWAY
 from tests.services.gateway.events import reserved, stored
-from tests.services.gateway.http.door import Door, opened, token
-from tests.services.gateway.http.listener import listening
+from tests.services.gateway.http.door import Door, bearer, opened, token
+from tests.services.gateway.http.listener import Listener, listening
 
 EVENTS = "/v1/batches/b1/events"
 
@@ -26,6 +34,16 @@ def open_streams() -> float:
     """As operators see it."""
     (metric,) = OPEN.collect()
     return metric.samples[0].value
+
+
+def closed(reason: str) -> float:
+    """How many were closed early, as operators see it."""
+    return sum(
+        sample.value
+        for metric in event_response.CLOSED.collect()
+        for sample in metric.samples
+        if sample.labels.get("reason") == reason and sample.name.endswith("_total")
+    )
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
@@ -126,6 +144,7 @@ async def test_streams_end_when_the_process_stops(tmp_path: Path) -> None:
             texts = await asyncio.gather(*(each.rest() for each in clients))
             # The last chunk, an empty one: the end of a stream, not of a connection.
             assert all(text.endswith("\r\n0\r\n\r\n") for text in texts)
+            assert all('"reason":"stopping"' in text for text in texts)
             assert monotonic() - began < 5
 
 
@@ -138,6 +157,51 @@ async def test_whoever_hangs_up_is_forgotten(door: Door) -> None:
     # Also of the places nothing is left behind.
     async with many(door, 100):
         assert open_streams() == 100
+
+
+async def test_a_stream_ends_with_the_token_that_opened_it(door: Door) -> None:
+    await door.peer.says(reserved())
+    before = closed("token_expired")
+    # Clocks may disagree by LEEWAY; of that a second is left.
+    ends = time.time() - LEEWAY + 1
+    headers = bearer(token(exp=ends))
+    async with door.by("nobody").stream("GET", EVENTS, headers=headers) as response:
+        assert response.status_code == 200
+        told = await Listener(response).rest()
+    assert time.time() >= ends + LEEWAY
+    assert [event.name for event in told] == ["status", "closing"]
+    assert (told[-1].data["reason"], told[-1].id) == ("token_expired", None)
+    assert closed("token_expired") == before + 1
+    assert (await door.by("nobody").get(EVENTS, headers=headers)).status_code == 401
+    await eventually(lambda: open_streams() == 0)
+
+
+async def test_what_everybody_sees_is_read_once_for_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        real = getattr(SqlBatches, name)
+
+        async def counting(self: SqlBatches, *args: Any) -> Any:
+            asked[name] += 1
+            return await real(self, *args)
+
+        monkeypatch.setattr(SqlBatches, name, counting)
+
+    async with opened(tmp_path, EVENT_STREAMS_PER_USER="500") as door:
+        await door.peer.says(reserved(quantity=20))
+        async with many(door, 200) as clients:
+            counted("glance")
+            counted("find")
+            for ordinal in range(20):
+                await door.peer.says(stored(ordinal))
+            texts = await asyncio.gather(*(each.rest() for each in clients))
+        assert {text.count("event: output") for text in texts} == {20}
+        # A look for each image at the most, a few for whoever was a moment late, and the end.
+        assert asked["glance"] <= 60
+        assert asked["find"] <= 20
 
 
 async def test_a_client_who_does_not_read_slows_nobody_and_is_told_the_truth_at_last(door: Door) -> None:

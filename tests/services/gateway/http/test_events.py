@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import fastapi.routing
 import pytest
 
 from contracts.events import ImageDeleted, IndicesReserved
+from services.gateway.adapters.http import event_response
 from tests.services.gateway.events import FIRST, reserved
 from tests.services.gateway.http import peer
 from tests.services.gateway.http.door import Door, opened
@@ -212,12 +212,43 @@ async def test_a_step_that_was_told_is_not_told_again_and_none_after_the_end(doo
 async def test_a_stream_on_which_nothing_happens_is_kept_alive(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.02)
+    monkeypatch.setattr(event_response, "SILENCE", 0.02)
     batch_id, _ = await under_way(door, 1)
     async with listening(door, batch_id) as stream:
         await stream.next()
         while not (await stream.line()).startswith(":"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("text/event-stream", 200),
+        ("TEXT/Event-Stream;q=0.5, application/json", 200),
+        ("text/*", 200),
+        ("*/*", 200),
+        ("", 200),
+        ("application/json", 406),
+        ("text/html, application/xhtml+xml", 406),
+    ],
+)
+async def test_who_can_not_read_a_stream_is_told_so(door: Door, accept: str, status: int) -> None:
+    batch_id, _ = await under_way(door)
+    answer = await door.areg.head(f"/v1/batches/{batch_id}/events", headers={"Accept": accept})
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert answer.headers["X-Accel-Buffering"] == "no"
+    else:
+        told = await door.areg.get(f"/v1/batches/{batch_id}/events", headers={"Accept": accept})
+        assert told.json()["code"] == "not_acceptable"
+
+
+async def test_the_methods_of_a_stream_can_be_asked_for(door: Door) -> None:
+    batch_id, _ = await under_way(door)
+    answer = await door.areg.options(f"/v1/batches/{batch_id}/events")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD")
 
 
 async def test_a_head_is_answered_without_a_stream(door: Door) -> None:
