@@ -18,7 +18,7 @@ class Settings(BlobSettings, ServiceSettings):
     renderer_urls: Url = Field(
         description="comma-separated `comfyui+http(s)://[user:password@]host[:port]`; `?bearer=TOKEN` and "
         "`?header.NAME=VALUE` become headers, other query parameters go along with every request; and "
-        "`runpod://ENDPOINT_ID[?embeddings=NAME,NAME]`. `?depth=N` and `?stagger_ms=N` go with either kind"
+        "`runpod://ENDPOINT_ID[?embeddings=NAME+NAME]`. `?depth=N` and `?stagger_ms=N` go with either kind"
     )
     runpod_api_key: SecretStr | None = Field(None, description="key of RunPod, for `runpod://` endpoints")
     runpod_api_url: str = Field("https://api.runpod.ai/v2", description="where RunPod's serverless API is")

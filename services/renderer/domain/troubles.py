@@ -6,6 +6,7 @@
     ├── Misplaced      this backend lacks what the image needs, another may have it: not counted
     └── Unreachable    no usable answer: not counted, until the image's own deadline
         ├── NotSent    as above, and the backend certainly never heard of it
+        │   └── Unbegun    or had it wait all the time, until it was taken back
         └── Broke      as above, but the backend is there and answered 500
 
 The details are sentences for people: no traceback, no path of the server, no credential.
@@ -70,6 +71,10 @@ class Unreachable(Trouble):
 
 
 class NotSent(Unreachable):
+    pass
+
+
+class Unbegun(NotSent):
     pass
 
 

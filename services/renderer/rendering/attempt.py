@@ -41,6 +41,13 @@ class Attempt:
     remote: Remote = field(init=False)
     #: Epoch of the loop's clock at which it was first seen to run.
     began: float | None = field(init=False, default=None)
+    #: Whether it was in the queue when it was last seen.
+    queued: bool = field(init=False, default=False)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the backend has the job and has not begun it, as far as anybody has seen."""
+        return self.queued and self.began is None
 
     def __post_init__(self) -> None:
         self.remote = self.job.remote(self.bound.output)
@@ -111,6 +118,7 @@ class Attempt:
             seen = await self._patiently(lambda: watch.news(self.remote))
             if isinstance(seen, Running):
                 self.began = self.began or clock()
+            self.queued = isinstance(seen, Queued)
             if isinstance(seen, Queued | Running):
                 await self.progress.seen(self.job, seen)
             elif isinstance(seen, Finished):

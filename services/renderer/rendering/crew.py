@@ -1,6 +1,7 @@
 """The loop beside the handlers: claims rows for free slots, drives each in a task, keeps their leases."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -51,9 +52,16 @@ class Crew:
             async with asyncio.timeout(POLL):
                 await self._wake.wait()
         self._wake.clear()
-        for job in await self._claims.claim(self._fleet.offers(), self._fleet.known()):
+        began = time.monotonic()
+        jobs = await self._claims.claim(self._fleet.offers(), self._fleet.known())
+        for job in jobs:
             if job.key not in self._tasks:  # else our own lease ran out while we were still at it
                 self._start(job)
+        if jobs:
+            # One claim takes a bounded number of rows, and there may be room for more.
+            self._wake.set()
+        # A thousand images that end one by one must not make a thousand claims: half of the time is theirs.
+        await asyncio.sleep(min(POLL, time.monotonic() - began))
 
     def _start(self, job: Job) -> None:
         cancel = self._cancels[job.key] = asyncio.Event()

@@ -19,6 +19,7 @@ from services.renderer.domain.troubles import (
     Limits,
     Passing,
     Trouble,
+    Unbegun,
     Unreachable,
     follows,
     overdue,
@@ -125,8 +126,9 @@ class Driver:
                 task.cancel()
             await asyncio.gather(work, unwanted, return_exceptions=True)
             self.progress.over(job)
-        stopped, why = await self._stop(backend, attempt.remote), self._why_stopped(job, cancel)
-        if not isinstance(why, Unreachable) and (not stopped or isinstance(why, Passing)):
+        stopped, why = await self._stop(backend, attempt.remote), self._why_stopped(job, cancel, attempt)
+        over = not isinstance(why, Unreachable) or isinstance(why, Unbegun)
+        if over and (not stopped or isinstance(why, Passing)):
             await self._leave(replace(job, receipt=attempt.remote.receipt))
         raise why
 
@@ -134,15 +136,16 @@ class Driver:
         end = min(job.submitted_at + self.limits.render, job.created_at + self.limits.image)
         return max(end - self.clock(), 0.0 if job.fresh else min(LAST_LOOK, self.limits.render))
 
-    def _why_stopped(self, job: Job, cancel: asyncio.Event) -> Trouble:
+    def _why_stopped(self, job: Job, cancel: asyncio.Event, attempt: Attempt) -> Trouble:
         if cancel.is_set():
             return _cancelled()
         if self.clock() >= job.created_at + self.limits.image:
             return overdue(self.limits)
         late = f"not done on {job.backend} within {self.limits.render:g} s"
-        if self.fleet.healthy(job.backend):
-            return Passing("render_deadline", late)
-        return Unreachable(late)
+        if not self.fleet.healthy(job.backend):
+            return Unreachable(late)
+        # A place in a queue says nothing about the image, so it is not one of its tries.
+        return Unbegun(late) if attempt.waits else Passing("render_deadline", late)
 
     async def _stop(self, backend: Renderer, remote: Remote) -> bool:
         """Whether the backend could be told that the job is not wanted any more."""

@@ -1,5 +1,5 @@
-"""`python -m tests.services.renderer.doomed STEP FOLDER URL`: a renderer that takes a batch of three and is
-killed by SIGKILL the first time it comes to STEP."""
+"""`python -m tests.services.renderer.doomed STEP FOLDER URL [RUNPOD_API_URL [RENDERER_PUBLIC_URL]]`: a
+renderer that takes a batch of three and is killed by SIGKILL the first time it comes to STEP."""
 
 import asyncio
 import os
@@ -13,6 +13,8 @@ from chassis.blobs_folder import FolderBlobs
 from messaging.memory import MemoryBus
 from services.renderer.adapters.comfyui.pod import Pod
 from services.renderer.adapters.endings import SqlEndings
+from services.renderer.adapters.receipts import SqlReceipts
+from services.renderer.adapters.runpod.endpoint import Endpoint
 from tests.services.renderer.requests import reserved
 from tests.services.renderer.stage import renderer, settings
 
@@ -26,6 +28,9 @@ STEPS: dict[str, tuple[type[Any], str, bool]] = {
     "before-commit": (SqlEndings, "end", True),
     "after-commit": (SqlEndings, "end", False),
     "before-mark": (SqlEndings, "announced", True),
+    "before-run": (Endpoint, "submit", True),
+    "after-run": (Endpoint, "submit", False),
+    "after-note": (SqlReceipts, "note", False),
 }
 
 
@@ -38,14 +43,25 @@ def dying(call: Callable[..., Any], before: bool) -> Callable[..., Any]:
     return call_and_die
 
 
-async def main(step: str, folder: Path, url: str) -> None:
+async def killed(step: str, *words: str | Path) -> None:
+    """Returns when such a renderer has lived and died."""
+    doomed = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.services.renderer.doomed", step, *map(str, words)
+    )
+    async with asyncio.timeout(30):
+        assert await doomed.wait() == -signal.SIGKILL
+
+
+async def main(step: str, folder: Path, url: str, api_url: str = "", public_url: str = "") -> None:
     kind, name, before = STEPS[step]
     setattr(kind, name, dying(getattr(kind, name), before))
     bus = MemoryBus()
-    async with renderer(settings(folder, [url]), bus, owner="doomed"):
+    serverless: dict[str, Any] = {"runpod_api_url": api_url, "runpod_api_key": "rpa_SANDBOX"}
+    made = settings(folder, [url], renderer_public_url=public_url or None, **serverless if api_url else {})
+    async with renderer(made, bus, owner="doomed"):
         await bus.publish(reserved(quantity=3))
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))

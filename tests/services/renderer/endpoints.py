@@ -80,14 +80,14 @@ async def rendering(folder: Path, one: Serverless, *others: str, **changes: Any)
 
 
 @asynccontextmanager
-async def hooked(folder: Path, one: Serverless, owner: str = "only", **changes: Any) -> AsyncIterator[Stage]:
-    """A renderer that RunPod can call."""
-    port = free_port()
+async def hooked(folder: Path, one: Serverless, port: int = 0, **changes: Any) -> AsyncIterator[Stage]:
+    """A renderer that RunPod can call, at this port or any."""
+    port = port or free_port()
     public = {"renderer_public_url": f"http://127.0.0.1:{port}"}
     bus, made = MemoryBus(), settings(folder, [one.url], **{**one.access, **public, **changes})
     async with (
         listening(bus) as heard,
-        open_renderer(made, bus, owner) as service,
+        open_renderer(made, bus, "only") as service,
         serving(Starlette(routes=list(service.routes)), "127.0.0.1", port),
         working(service, bus),
     ):

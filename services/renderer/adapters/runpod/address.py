@@ -1,7 +1,8 @@
-"""Which endpoint: `runpod://ENDPOINT_ID[?depth=N][&stagger_ms=N][&embeddings=NAME,NAME]`.
+"""Which endpoint: `runpod://ENDPOINT_ID[?depth=N][&stagger_ms=N][&embeddings=NAME+NAME]`.
 
 `depth` is how many images it holds at once, `stagger_ms` the least milliseconds between two submits, and
-`embeddings` names what its image has installed: a serverless endpoint cannot be asked.
+`embeddings` names what its image has installed: a serverless endpoint cannot be asked. A comma ends a URL in
+RENDERER_URLS, so names stand beside each other with a `+`.
 """
 
 import re
@@ -34,9 +35,9 @@ def read_address(url: str) -> EndpointAddress:
         raise BadAddress("an endpoint is written runpod://ENDPOINT_ID, as RunPod's console shows its id")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     pace = pace_of(query, USUAL)
-    names = query.pop("embeddings", "").split(",")
+    names = re.split(r"[\s,]+", query.pop("embeddings", ""))
     if query:
         known = "depth, stagger_ms and embeddings"
         raise BadAddress(f"runpod:// has no parameter {min(query)!r}; known are {known}")
-    embeddings = frozenset(name.strip() for name in names if name.strip())
+    embeddings = frozenset(name for name in names if name)
     return EndpointAddress(f"runpod:{parts.netloc}", parts.netloc, pace, embeddings)

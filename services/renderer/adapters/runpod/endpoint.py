@@ -68,6 +68,8 @@ class Endpoint:
         self._lookout = Lookout(self._look, Rate(STATUSES))
         self._cancels = Cancels(self._send_cancel, Rate(CANCELS))
         self._health = Health(0, 0)
+        #: Keys under which a job was sent, or may have been, and nothing is known of it.
+        self._unsure: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -106,9 +108,14 @@ class Endpoint:
                 remote.key, remote.receipt is None, lambda: self._lookout.hint(remote.key)
             ),
         ):
-            yield watch
+            try:
+                yield watch
+            finally:
+                self._unsure.discard(remote.key)
 
     async def submit(self, remote: Remote, graph: Graph) -> str:
+        if remote.key in self._unsure:
+            SECOND_SUBMITS.labels(self.name).inc()
         answer = await self._run(self._request(remote, graph))
         if answer.status == 404:
             raise NotSent(self._absent(answer))
@@ -122,11 +129,13 @@ class Endpoint:
 
     async def locate(self, remote: Remote) -> str | None:
         """RunPod has no key of ours to ask by: only the hook of a job can tell its id."""
+        if remote.receipt is not None or not self._account.hooks.expects(remote.key):
+            return remote.receipt
         if self._account.hooks.url(remote.key) is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._account.hook_wait):
                     return await self._told(remote)
-        SECOND_SUBMITS.labels(self.name).inc()
+        self._unsure.add(remote.key)
         return None
 
     async def fetch(self, image: Image) -> bytes:

@@ -48,6 +48,9 @@ class Hooks:
             if self._expected.get(key) is expected:
                 del self._expected[key]
 
+    def expects(self, key: str) -> bool:
+        return key in self._expected
+
     def named(self, key: str) -> None:
         """The job's id is known."""
         if key in self._expected:
