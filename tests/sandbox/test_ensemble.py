@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 
+from sandbox.comfyui import rules as comfyui_rules
 from sandbox.ensemble import Serverless, stand_ins
+from sandbox.runpod import rules as runpod_rules
 from tests.sandbox.comfyui.server import empty_image
 from tests.source import ROOT
 
@@ -51,3 +53,10 @@ async def test_the_module_prints_the_variables_and_ends_on_a_signal(tmp_path: Pa
         assert await process.wait() == 0
     known = dict(line.strip().split("=", 1) for line in lines)
     assert set(known) == {"RENDERER_URLS", "RUNPOD_API_URL", "RUNPOD_API_KEY", "CLOUDINARY_URL"}
+
+
+def test_the_page_about_the_stand_ins_names_every_fault() -> None:
+    page = (ROOT / "docs" / "stand-ins.md").read_text()
+    for rules in (comfyui_rules.RULES, runpod_rules.RULES):
+        kinds = rules.json_schema()["items"]["discriminator"]["mapping"]
+        assert [kind for kind in kinds if f"`{kind}`" not in page] == []
