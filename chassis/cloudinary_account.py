@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 from urllib3.exceptions import HTTPError
 
 from chassis.cloudinary_answers import Limited, NotFound, Refused, Unauthorized, judged
+from chassis.cloudinary_delivery import signed_url
 from chassis.cloudinary_folders import FolderMode, folder_mode
 from chassis.cloudinary_gate import Gate
 from chassis.cloudinary_sdk import CERT_KWARGS, admin, cloudinary, uploader, utils
@@ -80,6 +81,10 @@ class Account:
             if self._mode is None:
                 self._mode = await folder_mode(self.call)
             return self._mode
+
+    def signed(self, url: str) -> str:
+        """As `cloudinary_delivery.signed_url`, for this account."""
+        return signed_url(url, self._whose.api_secret)
 
     async def trouble(self) -> str | None:
         """Why the last call got no answer, None once one does. Asks nothing: calls that failed come again.

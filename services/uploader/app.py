@@ -42,7 +42,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
         open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
         aclosing(SqlLedger(database, time.time, settings.uploads, settings.lease_seconds)) as ledger,
     ):
-        shelf = CloudinaryShelf(account)
+        shelf = CloudinaryShelf(account, settings.private)
         folders = SqlFolders(database, time.time)
         mirror = Mirror(folders, shelf)
         yield Service(

@@ -6,7 +6,7 @@ import pytest
 from cloudinary.utils import cloudinary_url
 from PIL import Image
 
-from chassis.cloudinary_delivery import WIDTHS, thumbnail_url
+from chassis.cloudinary_delivery import WIDTHS, signed_url, thumbnail_url
 from tests.sandbox.cloudinary.account import account_at, png
 
 ID = "Areg/premade_characters/opal-fever/images/Areg_opal-fever_image_7"
@@ -30,6 +30,20 @@ def test_a_thumbnail_is_the_url_that_the_sdk_would_build(width: int) -> None:
 )
 def test_what_a_transformation_would_break_stays_as_it_is(url: str) -> None:
     assert thumbnail_url(url, 256) == url
+
+
+@pytest.mark.parametrize("before", ["", "s--abcdefgh--/"])
+def test_a_signed_url_is_the_one_that_the_sdk_would_build(before: str) -> None:
+    named = {"cloud_name": "demo", "version": 17, "format": "png", "secure": True}
+    wish = {"type": "authenticated", "sign_url": True, "long_url_signature": True, "api_secret": "hush"}
+    built, _ = cloudinary_url(ID, **named, **wish)
+    bare = f"https://res.cloudinary.com/demo/image/authenticated/{before}v17/{ID}.png"
+    assert signed_url(bare, "hush") == built
+
+
+def test_what_anybody_may_fetch_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="authenticated"):
+        signed_url(STORED, "hush")
 
 
 def test_a_width_of_nothing_is_our_mistake() -> None:

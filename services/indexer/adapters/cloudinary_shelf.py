@@ -24,7 +24,8 @@ _NUMBER = re.compile(r"\s*([0-9]{1,16})\s*", re.ASCII)
 
 
 class CloudinaryShelf:
-    """Looks through the Admin API, which is not behind the CDN's copies: one call per 500 images, and one."""
+    """Looks through the Admin API, which is not behind the CDN's copies: one call per 500 images
+    of each kind, and one."""
 
     def __init__(self, account: Account, http: httpx.AsyncClient) -> None:
         self._account = account
@@ -32,24 +33,26 @@ class CloudinaryShelf:
 
     async def look(self, folder: str) -> Contents:
         try:
-            return Contents(await self._highest(folder), await self._mirror(folder))
+            # Private images lie beside the public ones; numbers go on behind both.
+            highest = max([await self._highest(folder, kind) for kind in ("upload", "authenticated")])
+            return Contents(highest, await self._mirror(folder))
         except Refused as why:
             # Nothing in the question can be wrong for one folder alone: storage is set up wrong, and waits.
             raise Outage(f"Cloudinary refuses to list: {why}") from why
 
-    async def _highest(self, folder: str) -> int:
+    async def _highest(self, folder: str, kind: str) -> int:
         highest, cursor = 0, None
         while True:
-            page = await self._page(folder, cursor)
+            page = await self._page(folder, kind, cursor)
             found = (names.parse_public_id(str(asset["public_id"])) for asset in page["resources"])
             highest = max([highest, *(place.index for place in found if place and _folder(place) == folder)])
             cursor = page.get("next_cursor")
             if not cursor:
                 return highest
 
-    async def _page(self, folder: str, cursor: str | None) -> dict[str, Any]:
+    async def _page(self, folder: str, kind: str, cursor: str | None) -> dict[str, Any]:
         # The slash matters: without it a prefix also finds the folder's longer-named neighbours.
-        where = {"type": "upload", "prefix": f"{folder}/", "max_results": PAGE}
+        where = {"type": kind, "prefix": f"{folder}/", "max_results": PAGE}
         more = {"next_cursor": cursor} if cursor else {}
         return await self._account.call(api.resources, **where, **more)
 

@@ -1,7 +1,8 @@
 """Images and index files in Cloudinary, by the rules of an idempotent upload: the name in full, nothing left
 to the account's defaults, nothing overwritten unless told to, an answer believed only when it is whole."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from typing import Any
@@ -14,25 +15,32 @@ from services.uploader.domain.rows import Lying, Refusal, Upload
 
 #: What names an asset or changes its bytes, so that no default upload preset of the account decides it.
 _EXACTLY = {
-    "type": "upload",
     "use_filename": False,
     "unique_filename": False,
     "use_asset_folder_as_public_id_prefix": False,
 }
 
 
+#: Cloudinary's words for assets that anybody may fetch, and those that only a signed URL opens.
+PUBLIC, PRIVATE = "upload", "authenticated"
+
+
 class CloudinaryShelf:
     """Implements `Shelf` and `IndexFiles`."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, private: Collection[str] = ()) -> None:
+        """`private` are collections whose images are delivered to holders of a signed URL alone."""
         self._account = account
+        self._private = private
 
     async def put(self, upload: Upload, data: bytes, *, replace: bool = False) -> Lying | Refusal:
+        kind = self._delivery(upload.place.folder)
         try:
             answer = await self._account.call(
                 uploader.upload,
                 data,
                 resource_type="image",
+                type=kind,
                 public_id=upload.place.public_id,
                 filename=upload.filename,
                 tags=list(upload.tags),
@@ -46,12 +54,18 @@ class CloudinaryShelf:
             raise Outage(f"Cloudinary has no place for uploads there: check CLOUDINARY_URL ({why})") from why
         except Refused as why:
             return Refusal(_code(why), f"Cloudinary refused the image: {why.message}")
-        return _lying(answer, upload.place.public_id)
+        lying = _lying(answer, upload.place.public_id)
+        return lying if kind == PUBLIC else dataclasses.replace(lying, url=self._signed(lying.url))
 
     async def remove(self, public_id: str) -> None:
+        # Both: what is private may have been set otherwise when the image was stored.
+        for kind in (PUBLIC, PRIVATE):
+            await self._remove(public_id, kind)
+
+    async def _remove(self, public_id: str, kind: str) -> None:
         try:
             answer = await self._account.call(
-                uploader.destroy, public_id, resource_type="image", type="upload", invalidate=True
+                uploader.destroy, public_id, resource_type="image", type=kind, invalidate=True
             )
         except NotFound:
             return
@@ -67,6 +81,7 @@ class CloudinaryShelf:
                 uploader.upload,
                 digits.encode(),
                 resource_type="raw",
+                type=PUBLIC,
                 public_id=public_id,
                 filename="index.txt",
                 context={"next_index": digits},
@@ -95,6 +110,16 @@ class CloudinaryShelf:
             files.get(str(one.get("public_id"))): _next_index(one) for one in found if isinstance(one, dict)
         }
         return {folder: number for folder, number in said.items() if folder and number}
+
+    def _delivery(self, folder: str) -> str:
+        parts = names.parse_folder(folder)
+        return PRIVATE if parts and parts[1] in self._private else PUBLIC
+
+    def _signed(self, url: str) -> str:
+        try:
+            return self._account.signed(url)
+        except ValueError as error:
+            raise Outage(f"Cloudinary's answer tells an address that can't be signed: {error}") from error
 
     async def _folder(self, folder: str, name: str) -> dict[str, str]:
         """In a fixed-folder account the name alone says the folder; a dynamic one shows it only if told."""
