@@ -85,6 +85,7 @@ async def nothing() -> AsyncIterator[Frame]:
     operation_id="streamBatchEvents",
     dependencies=[needs("batches:read"), Depends(wants_events)],
     summary="Follow a batch",
+    status_code=200,
     response_class=EventResponse,
     responses={
         200: event_examples.STREAM,

@@ -97,7 +97,8 @@ async def test_nothing_is_read_for_an_empty_room() -> None:
 
 
 def test_what_is_remembered_is_bounded_and_forgotten_at_a_ring() -> None:
-    room, made = Room(), []
+    room = Room()
+    made: list[int | str] = []
     for key in range(REMEMBERED * 2):
         room.recalled(key, lambda: made.append(key))  # noqa: B023  called at once
     assert len(room._known) <= REMEMBERED
