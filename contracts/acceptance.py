@@ -1,11 +1,11 @@
 """Which batches can be made: the values that a well-formed GenerateBatch must have. Pure; asked by the
 indexer before it reserves, and by the gateway before it accepts."""
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from contracts import names
 from contracts.commands import GenerateBatch
+from contracts.forms import Forms, misfit
 from contracts.limits import (
     MAX_ID,
     MAX_PARAMETERS,
@@ -33,6 +33,7 @@ CODES = frozenset(
         "text_too_long",
         "request_too_long",
         "unknown_workflow",
+        "unknown_style",
     }
 )
 
@@ -51,7 +52,7 @@ def folder_of(request: GenerateBatch) -> str:
     return names.folder(request.username, character.collection, names.slug(character.name))
 
 
-def refusal(request: GenerateBatch, workflows: Collection[str]) -> Refusal | None:
+def refusal(request: GenerateBatch, workflows: Forms) -> Refusal | None:
     """The first reason against this batch, None if it can be made."""
     return _name(request) or _sizes(request) or _texts(request) or _workflow(request, workflows)
 
@@ -110,8 +111,12 @@ def _texts(request: GenerateBatch) -> Refusal | None:
     return None
 
 
-def _workflow(request: GenerateBatch, workflows: Collection[str]) -> Refusal | None:
-    if request.workflow in workflows:
+def _workflow(request: GenerateBatch, workflows: Forms) -> Refusal | None:
+    form = workflows.get(request.workflow)
+    if form is None:
+        known = ", ".join(sorted(workflows)) or "none"
+        return Refusal("unknown_workflow", "workflow", f"there is no such workflow; known: {known}")
+    wrong = misfit(request, form)
+    if wrong is None:
         return None
-    known = ", ".join(sorted(workflows)) or "none"
-    return Refusal("unknown_workflow", "workflow", f"there is no such workflow; known: {known}")
+    return Refusal("unknown_style" if wrong.field == "style" else "invalid_parameters", *wrong)

@@ -14,6 +14,7 @@ from chassis.process import Service
 from chassis.workflows import known_workflows
 from contracts.commands import GenerateBatch, OpenFolder
 from contracts.events import IndexTaken
+from contracts.forms import Forms
 from messaging.bus import Bus, Subscription
 from services.indexer import handlers
 from services.indexer.adapters.adoption import AdoptingFolders
@@ -52,7 +53,7 @@ async def open_indexer(settings: Settings, _bus: Bus) -> AsyncIterator[Service]:
 
 
 def subscriptions(
-    ledger: Ledger, folders: Folders, shelf: Shelf, workflows: frozenset[str], padding: int
+    ledger: Ledger, folders: Folders, shelf: Shelf, workflows: Forms, padding: int
 ) -> list[Subscription[GenerateBatch] | Subscription[OpenFolder] | Subscription[IndexTaken]]:
     """Who does what with which message."""
     return [

@@ -1,10 +1,11 @@
 """What the indexer does with each message: load, decide, act, return what is now true."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from contracts.acceptance import refusal
 from contracts.commands import GenerateBatch, OpenFolder
 from contracts.events import FolderOpened, IndexTaken
+from contracts.forms import Forms
 from contracts.message import Message
 from messaging.errors import TemporaryError
 from services.indexer import domain
@@ -12,7 +13,7 @@ from services.indexer.ports import Folders, Ledger, Shelf
 
 
 async def on_generate_batch(
-    request: GenerateBatch, *, ledger: Ledger, folders: Folders, workflows: Collection[str], padding: int
+    request: GenerateBatch, *, ledger: Ledger, folders: Folders, workflows: Forms, padding: int
 ) -> Sequence[Message]:
     """The batch's block of numbers, or why it can have none."""
     if why := refusal(request, workflows):

@@ -10,11 +10,24 @@ from hypothesis import strategies as st
 from contracts import acceptance, names
 from contracts.commands import GenerateBatch
 from contracts.events import IndicesReserved
+from contracts.forms import Allowed, Form
 from contracts.limits import MAX_BODY, MAX_ID, MAX_REQUEST, MAX_SEED, MAX_TEXT
 from tests.contracts import golden
 from tests.contracts.invented_names import character_names, usernames
 
-WORKFLOWS = ("portrait", "scene")
+TEXTS = {f"p{number}": Allowed(str) for number in range(20)}
+PORTRAIT = Form(
+    "",
+    {
+        "checkpoint": Allowed(str),
+        "steps": Allowed(int, 1),
+        "cfg": Allowed(float),
+        "hires": Allowed(bool),
+        **TEXTS,
+    },
+    frozenset({"cinematic"}),
+)
+WORKFLOWS = {"portrait": PORTRAIT, "scene": Form()}
 
 
 def request(**changes: Any) -> GenerateBatch:
@@ -119,6 +132,10 @@ REFUSED = [
     ({"parameters": {f"p{number}": 1 for number in range(65)}}, "invalid_parameters", "parameters"),
     ({"parameters": {f"p{number}": "🔥" * 9000 for number in range(20)}}, "request_too_long", "parameters"),
     ({"workflow": "landscape"}, "unknown_workflow", "workflow"),
+    ({"style": "cubist"}, "unknown_style", "style"),
+    ({"workflow": "scene", "style": None, "parameters": {"steps": 3}}, "invalid_parameters", "parameters"),
+    ({"parameters": {"steps": 0}}, "invalid_parameters", "parameters"),
+    ({"parameters": {"steps": True}}, "invalid_parameters", "parameters"),
 ]
 
 
@@ -145,7 +162,7 @@ def test_the_limits_themselves_are_acceptable() -> None:
 
 
 def test_a_refusal_names_the_workflows_there_are() -> None:
-    refused = acceptance.refusal(request(workflow="landscape"), ["scene", "portrait"])
+    refused = acceptance.refusal(request(workflow="landscape"), WORKFLOWS)
     assert refused is not None
     assert refused.reason.endswith("known: portrait, scene")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.commands import Parameter
+from chassis.workflows import BadForm, allowed_of
 from services.renderer.domain.workflows import (
     INPUTS,
     Binding,
@@ -15,10 +15,8 @@ from services.renderer.domain.workflows import (
     Rule,
     Style,
     Workflow,
-    unfit,
 )
 
-_TYPES: Mapping[str, type[Parameter]] = {"string": str, "int": int, "number": float, "bool": bool}
 Table = dict[str, Any]
 
 
@@ -118,19 +116,12 @@ class _Reader:
         return Binding(self._places(place, table.get("to")), modulo)
 
     def _rule(self, place: str, value: Any) -> Rule:
-        if not isinstance(value, dict):
-            raise self._wrong(place, 'must be a table such as { to = "3.steps", type = "int" }')
+        try:
+            allowed = allowed_of(place, value)
+        except BadForm as why:
+            raise BadWorkflow(f"{self._path}: {why}") from None
         self.only(value, f"{place}.", {"to", "type", "min", "max", "choices"})
-        if value.get("type") not in _TYPES:
-            raise self._wrong(f"{place}.type", f"must be one of {', '.join(_TYPES)}")
-        choices = value.get("choices", [])
-        if not isinstance(choices, list):
-            raise self._wrong(f"{place}.choices", "must be a list")
-        for bound in ("min", "max"):
-            if not isinstance(value.get(bound, 0), int | float):
-                raise self._wrong(f"{place}.{bound}", "must be a number")
-        to = self._places(place, value.get("to"))
-        return Rule(to, _TYPES[value["type"]], value.get("min"), value.get("max"), tuple(choices))
+        return Rule(self._places(place, value.get("to")), allowed)
 
     def _style(self, place: str, value: Any, rules: Mapping[str, Rule]) -> Style:
         if not isinstance(value, dict):
@@ -138,7 +129,7 @@ class _Reader:
         self.only(value, f"{place}.", {"prompt", "negative_prompt", "parameters"})
         parameters = self.table(value, "parameters")
         for name, setting in parameters.items():
-            why = unfit(rules[name], setting) if name in rules else "is no parameter of this workflow"
+            why = rules[name].allowed.misfit(setting) if name in rules else "is no parameter of this workflow"
             if why:
                 raise self._wrong(f"{place}.parameters.{name}", why)
         words = [value.get(name, "") for name in ("prompt", "negative_prompt")]

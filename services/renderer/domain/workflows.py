@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.commands import Parameter
+from contracts.forms import Allowed
 from services.renderer.domain.equipment import Wish
 from services.renderer.domain.jobs import Job
 from services.renderer.domain.troubles import Hopeless
@@ -33,13 +34,10 @@ class Binding:
 
 @dataclass(frozen=True)
 class Rule:
-    """A parameter that a request may set, and the values that it may have."""
+    """A parameter that a request may set."""
 
     to: tuple[Place, ...]
-    type: type[Parameter]
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[Parameter, ...] = ()
+    allowed: Allowed
 
 
 @dataclass(frozen=True)
@@ -142,26 +140,10 @@ def _rule(workflow: Workflow, name: str, value: Parameter) -> Rule:
         raise _invalid(
             f"{workflow.name} has no parameter {name!r}; {_known('parameters', workflow.parameters)}"
         )
-    why = unfit(rule, value)
+    why = rule.allowed.misfit(value)
     if why is not None:
         raise _invalid(f"parameter {name!r} of {workflow.name} {why}")
     return rule
-
-
-def unfit(rule: Rule, value: Parameter) -> str | None:
-    """Why the value is none that the rule takes."""
-    fits = isinstance(value, int | float) if rule.type is float else isinstance(value, rule.type)
-    # To Python, True is a number; to whoever wrote the request it is not.
-    if not fits or (isinstance(value, bool) and rule.type is not bool):
-        return f"must be of type {rule.type.__name__}"
-    if rule.choices and value not in rule.choices:
-        return f"must be one of {', '.join(map(str, rule.choices))}"
-    if isinstance(value, int | float):
-        if rule.least is not None and value < rule.least:
-            return f"must be at least {rule.least:g}"
-        if rule.most is not None and value > rule.most:
-            return f"must be at most {rule.most:g}"
-    return None
 
 
 def _known(what: str, names: Mapping[str, Any]) -> str:

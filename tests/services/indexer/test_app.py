@@ -37,6 +37,10 @@ from services.indexer.settings import Settings
 from tests.services.indexer.ledgers import OPAL
 from tests.services.indexer.requests import batch, taken
 
+FORM = """
+[parameters]
+steps = { to = "3.steps", type = "int", min = 1 }
+"""
 BATCHES = Queue("indexer", GenerateBatch)
 ANSWERS: dict[type[Message], str] = {
     IndicesReserved: "gateway",
@@ -104,7 +108,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[str]:
 async def at_work(tmp_path: Path, storage: str, database_url: str, **more: str) -> AsyncIterator[Desk]:
     inputs = tmp_path / "workflows" / "portrait" / "inputs.toml"
     inputs.parent.mkdir(parents=True, exist_ok=True)
-    inputs.touch()
+    inputs.write_text(FORM)
     told = {
         "BUS_URL": "memory:",
         "DATABASE_URL": database_url,
@@ -172,6 +176,9 @@ HOSTILE = [
     ({"width": 7}, "invalid_size"),
     ({"prompt": "a\0b"}, "invalid_text"),
     ({"workflow": "../../secret"}, "unknown_workflow"),
+    ({"style": "cubist"}, "unknown_style"),
+    ({"parameters": {"stepps": 4}}, "invalid_parameters"),
+    ({"parameters": {"steps": 0}}, "invalid_parameters"),
 ]
 
 

@@ -1,6 +1,6 @@
 """What the routes work with, and who is at the door."""
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -9,9 +9,11 @@ from fastapi.params import Security as Needed
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from contracts.forms import Forms
 from services.gateway.adapters.http.idempotency import once, the_key
 from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.streams import Streams
+from services.gateway.adapters.http.webhook_desk import WebhookDesk
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.stage import LiveStage
 from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
@@ -31,12 +33,13 @@ class Desk:
     pictures: Pictures
     marks: Marks
     collections: Collections
+    webhooks: WebhookDesk
     changes: Changes
     keys: Keys
     streams: Streams
     relay: Relay
     stage: LiveStage
-    workflows: Collection[str]
+    workflows: Forms
     generate_wait: float
     limits: Limits
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from chassis.database import Database
 from contracts import names
 from contracts.acceptance import refusal
+from contracts.forms import Form
 from contracts.commands import Character, DeleteImage
 from contracts.events import BatchFinished
 from contracts.limits import MAX_ID, MAX_INDEX, MAX_SEED
@@ -242,7 +243,7 @@ async def test_of_several_refusals_the_same_is_kept_in_any_order(
 async def test_the_longest_acceptable_names_have_room(database: Database, gallery: SqlGallery) -> None:
     longest = Character(id="🔥" * MAX_ID, name="y" * (names.MAX_NAMES - 4), collection=CHARACTERS)
     asked = reserved("b" * 64, character=longest, seed=MAX_SEED, first=MAX_INDEX - 2)
-    assert refusal(asked.request, ["portrait"]) is None
+    assert refusal(asked.request, {"portrait": Form()}) is None
     await tell(gallery, asked, stored(batch_id="b" * 64, index=MAX_INDEX - 2))
     assert (await read(database, "b" * 64)).images[0][:2] == ("succeeded", MAX_INDEX - 2)
     assert await SqlRegistry(database).find(longest.id, "Areg") is not None

@@ -20,11 +20,24 @@ from services.gateway.settings import Settings
 from tests.services.gateway.http.peer import Peer
 
 JSON = {"Content-Type": "application/json"}
+#: What its workflows let a request say.
+FORM = """
+[parameters]
+steps = { to = "3.steps", type = "int" }
+cfg = { to = "3.cfg", type = "number" }
+exact = { to = "3.exact", type = "bool" }
+x = { to = "3.x", type = "int" }
+[styles]
+noir = {}
+pastel = {}
+"""
 SECRET = "a secret that is only used in these tests"
 DEFAULTS = {
     "BUS_URL": "memory:",
     "JWT_SECRET": SECRET,
     "RESEND_AT_START": "true",
+    # Receivers of webhooks are the tests' own.
+    "WEBHOOK_ALLOW_PRIVATE": "true",
 }
 
 
@@ -93,7 +106,7 @@ async def opened(tmp_path: Path, deaf: bool = False, **told: str) -> AsyncIterat
     for name in ("portrait", "colour-card"):
         inputs = tmp_path / "workflows" / name / "inputs.toml"
         inputs.parent.mkdir(parents=True, exist_ok=True)
-        inputs.touch()
+        inputs.write_text(FORM)
     known: Mapping[str, str] = {
         **DEFAULTS,
         "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/gateway.db",

@@ -1,15 +1,14 @@
 """How one image is bound into a graph."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from contracts.commands import Character, Parameter
+from contracts.commands import Character
 from services.renderer.adapters.workflows import load
 from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.domain.troubles import Hopeless
-from services.renderer.domain.workflows import Rule, bind, unfit
+from services.renderer.domain.workflows import bind
 from tests.services.renderer.requests import OPAL, reserved
 from tests.services.renderer.stage import WORKFLOWS
 
@@ -92,22 +91,3 @@ def test_what_the_workflow_does_not_know_is_refused_with_what_it_knows(
     with pytest.raises(Hopeless, match=reason) as refused:
         bind(PORTRAIT, job(**wishes), ())
     assert refused.value.code == "invalid_parameters"
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "fits"),
-    [
-        (float, 3, True),
-        (float, "3", False),
-        (int, 3.0, False),
-        (bool, True, True),
-        (bool, 1, False),
-        (str, "x", True),
-    ],
-)
-def test_a_parameter_has_the_type_that_its_rule_says(
-    kind: type[Parameter], value: Parameter, fits: bool
-) -> None:
-    rule = Rule((), kind)
-    assert (unfit(rule, value) is None) is fits
-    assert unfit(replace(rule, choices=("y",)), value) is not None
