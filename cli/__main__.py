@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from chassis.settings import BadSettings
-from cli import blobs
+from cli import blobs, gallery
 from messaging.errors import CannotConnect, Outage
 
 app = typer.Typer(
@@ -102,6 +102,7 @@ def counters_adopt(folders: list[str] = _FOLDERS) -> None:
 
 
 app.add_typer(blobs.app, name="blobs")
+app.add_typer(gallery.app, name="gallery")
 
 topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)
 app.add_typer(topology, name="topology")

@@ -20,6 +20,7 @@ from services.gateway.adapters.http.shapes import (
 )
 from services.gateway.domain.batches import Batch, batch_status, count
 from services.gateway.domain.images import ENDED, GONE, ImageState, Status
+from services.gateway.domain.rebuilding import UNKNOWN_MD5
 from services.gateway.ports import Character, Summary
 
 #: (ordinal, round) -> the last progress that was heard.
@@ -109,7 +110,7 @@ def image(known: ImageState, live: Live, of: Batch | None) -> ImageShape:
         content_type=shown.media_type if shown else None,
         width=shown.width if shown else None,
         height=shown.height if shown else None,
-        hash=shown.md5 if shown else None,
+        hash=shown.md5 if shown and shown.md5 != UNKNOWN_MD5 else None,
         seed=asset.seed if asset else None,
         placeholder=known.status is Status.PLACEHOLDER,
         favourite=known.favourite,
