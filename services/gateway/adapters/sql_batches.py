@@ -103,7 +103,10 @@ class SqlBatches:
             await connection.execute(
                 update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(cancel_requested_at=now)
             )
-            await enqueue(self._database, connection, [CancelBatch(batch_id=batch_id)], now)
+            newest = select(func.max(IMAGES.c.round)).where(IMAGES.c.batch_id == batch_id)
+            # A copy of it that comes late must not cancel what is asked for again after this.
+            round_ = (await connection.execute(newest)).scalar() or 1
+            await enqueue(self._database, connection, [CancelBatch(batch_id=batch_id, round=round_)], now)
             await change_log.append(connection, batch_id, "cancel")
 
     async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:

@@ -142,7 +142,7 @@ async def test_a_cancelled_batch_is_canceling_until_every_image_has_ended(
     for _ in range(2):
         await batches.cancel("b1")
     assert (await read(database)).status == "canceling"
-    assert await outbox(database, CancelBatch) == [CancelBatch(batch_id="b1")]
+    assert await outbox(database, CancelBatch) == [CancelBatch(batch_id="b1", round=1)]
     await tell(gallery, failed(1, code="cancelled"))
     assert (await read(database)).status == "canceled"
     assert await commands(database) == []
@@ -262,6 +262,8 @@ async def test_a_batch_that_is_being_cancelled_cannot_be_retried_until_its_end(
     await batches.cancel("b1")
     assert (await read(database)).status == "canceling"
     assert await commands(database) == ["CancelBatch", "RetryImages"]
+    # The round that was asked for again, and not a copy of the first cancel.
+    assert await outbox(database, CancelBatch) == [CancelBatch(batch_id="b1", round=2)]
 
 
 async def test_a_list_is_narrowed_by_the_words_that_people_see(
