@@ -22,7 +22,7 @@ from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
 from sandbox.ensemble import StandIns, stand_ins
 from services.gateway.app import open_gateway
-from services.gateway.settings import DEVELOPMENT_SECRET
+from services.gateway.settings import DEVELOPMENT_SECRET, LOOPBACK
 from services.gateway.settings import Settings as GatewaySettings
 from services.indexer.app import open_indexer
 from services.indexer.settings import Settings as IndexerSettings
@@ -81,6 +81,8 @@ async def serve(
         bus_url = set_here.get("BUS_URL", known["BUS_URL"])
         # A memory bus forgets what was in flight when its process ends: the outbox asks for all of it again.
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
+        # Receivers of webhooks may be on this machine where nobody but this machine can ask.
+        known.setdefault("WEBHOOK_ALLOW_PRIVATE", str(system.host in LOOPBACK))
         try:
             async with unless(stop):
                 bus = await stack.enter_async_context(open_bus(bus_url, "darkroom", patience=BUS_PATIENCE))

@@ -24,6 +24,7 @@ from services.gateway import handlers
 from services.gateway.adapters.http.app import build
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.streams import Streams
+from services.gateway.adapters.http.webhook_desk import WebhookDesk
 from services.gateway.adapters.log_watch import LogWatch
 from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.sql_batches import SqlBatches
@@ -37,6 +38,7 @@ from services.gateway.adapters.sql_pictures import SqlPictures
 from services.gateway.adapters.sql_registry import SqlRegistry
 from services.gateway.adapters.stage import KnownFleet, LiveStage
 from services.gateway.adapters.tokens import Tokens
+from services.gateway.adapters.webhooks.post import open_post
 from services.gateway.domain.limits import Limits
 from services.gateway.settings import Settings
 
@@ -51,7 +53,8 @@ SWEEP = 60.0
 async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
     """Raises BadSettings where no workflow can be asked for."""
     workflows = known_workflows(settings.workflows_dir)
-    async with open_database(settings.database_url.get_secret_value(), "gateway", MIGRATIONS) as database:
+    url = settings.database_url.get_secret_value()
+    async with open_database(url, "gateway", MIGRATIONS) as database, open_post(settings, database) as post:
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
             await outbox.all_due()
@@ -66,6 +69,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             pictures=SqlPictures(database),
             marks=SqlMarks(database),
             collections=SqlCollections(database),
+            webhooks=WebhookDesk(post.webhooks, post.log, post.receivers, post.courier.ring),
             changes=changes,
             keys=keys,
             streams=Streams(settings.event_streams, settings.event_streams_per_user),
@@ -78,7 +82,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         yield Service(
             name="gateway",
             subscriptions=subscriptions(SqlGallery(database), stage, fleet),
-            loops=[relay.run, watch.run, *sweeps(keys, changes, settings)],
+            loops=[relay.run, watch.run, *post.loops, *sweeps(keys, changes, settings)],
             checks={"database": database.trouble},
             web=partial(build, desk, image_hosts=settings.image_hosts),
             # The outbox keeps what is accepted meanwhile.

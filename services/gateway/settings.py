@@ -69,6 +69,13 @@ class Settings(ServiceSettings, TokenSettings):
         le=3650,
         description="days of the event log; a stream that resumes from before begins anew",
     )
+    webhook_allow_private: bool = Field(
+        False,
+        description="call webhooks at private addresses too, and without TLS; for development",
+    )
+    webhook_log_days: float = Field(
+        30.0, ge=1, le=3650, description="days for which deliveries of webhooks are kept once they have ended"
+    )
     resend_at_start: bool = Field(
         False, description="send unanswered commands again at start, for a bus that forgets with its process"
     )

@@ -15,12 +15,15 @@ from services.gateway.adapters.http import (
     images,
     problems,
     usage,
+    webhook_deliveries,
+    webhooks,
 )
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.docs import docs_routes
 from services.gateway.adapters.http.document import Application
 from services.gateway.adapters.http.envelope import Envelope
 from services.gateway.adapters.http.page import page_routes
+from services.gateway.adapters.http.webhook_document import webhook_routes
 
 _ABOUT = """Numbered batches of character images. Every image has its number before it is rendered; every
 number ends as an image, as a placeholder that says why, or as a recorded failure. Errors are problem
@@ -32,6 +35,7 @@ _TAGS = [
     {"name": "batches", "description": "What was asked for, and what came of it."},
     {"name": "images", "description": "Every image as a thing of its own."},
     {"name": "collections", "description": "Images put together by their owner."},
+    {"name": "webhooks", "description": "Being called when something happens."},
     {"name": "usage", "description": "What was made, by character and day."},
 ]
 ROUTERS: tuple[APIRouter, ...] = (
@@ -42,6 +46,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     collections.router,
     usage.router,
+    webhooks.router,
+    webhook_deliveries.router,
 )
 
 
@@ -65,6 +71,7 @@ def build(desk: Desk, readiness: Readiness, image_hosts: str) -> ASGIApp:
     app.router.routes.extend([*status_routes(readiness), *docs_routes(), *page_routes(image_hosts)])
     for router in ROUTERS:
         app.include_router(router)
+    app.webhooks.include_router(webhook_routes())
     return Envelope(app)
 
 

@@ -9,6 +9,7 @@ from services.gateway.adapters.http.examples import ANSWERS
 from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
+from services.gateway.adapters.http.webhook_examples import ANSWERS as WEBHOOK_ANSWERS
 
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
@@ -29,6 +30,9 @@ class Application(FastAPI):
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"] = _ours(operation["responses"])
+            for call in document["webhooks"].values():
+                # A receiver answers as it likes.
+                call["post"]["responses"].pop("422")
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -47,7 +51,7 @@ def _ours(responses: dict[str, Any]) -> dict[str, Any]:
         content = told.get("content", {})
         media = content.get("application/json", {})
         if "example" in media:
-            media["example"] = {**ANSWERS, **IMAGE_ANSWERS}[media["example"]]
+            media["example"] = {**ANSWERS, **IMAGE_ANSWERS, **WEBHOOK_ANSWERS}[media["example"]]
         # A word of OpenAPI 3.2, while this document is of 3.1.
         content.get("text/event-stream", {}).pop("itemSchema", None)
         told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}

@@ -55,7 +55,7 @@ class Wire:
         )
         self._http = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._http.aclose()
 
     async def call(self, url: str, headers: Mapping[str, str], body: str, now: float) -> Attempt:

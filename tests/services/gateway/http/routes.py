@@ -13,6 +13,8 @@ from tests.services.gateway.http.door import Door
 
 #: Names in paths -> ids of one user's things.
 Things = dict[str, str]
+#: Where webhooks may call, and nobody answers.
+NOBODY = "http://127.0.0.1:1024/"
 #: A body that is right in itself, of these things and this user.
 Body = Callable[[Things, str], dict[str, Any]]
 
@@ -74,12 +76,24 @@ ROUTES: Mapping[str, Call] = {
     "dropCollection": owned("images:write", 204),
     "deleteImage": owned("images:write", 202),
     "getUsage": free("usage:read", 200),
+    "addWebhook": free("webhooks", 201, lambda _things, _user: {"url": NOBODY}),
+    "listWebhooks": free("webhooks", 200),
+    "getWebhook": owned("webhooks", 200),
+    "changeWebhook": owned("webhooks", 200, body=lambda _things, _user: {"description": "x"}),
+    "rotateWebhookSecret": owned("webhooks", 200),
+    "testWebhook": owned("webhooks", 202),
+    "listDeliveries": owned("webhooks", 200),
+    "getDelivery": owned("webhooks", 200),
+    "redeliver": owned("webhooks", 202),
+    "removeWebhook": owned("webhooks", 204),
+    "getWebhookSecret": free("webhooks", 200),
+    "rotateOwnWebhookSecret": free("webhooks", 200),
 }
 
 #: Calls that change what the others need: first the stream, which ends while its batch has ended, and the
 #: retry of what is not being cancelled; then whatever only looks; then these, in this order.
 FIRST = ("streamBatchEvents", "retryBatch")
-LAST = ("cancelBatch", "dropCollection", "deleteImage")
+LAST = ("cancelBatch", "dropCollection", "deleteImage", "removeWebhook")
 IN_ORDER = (*FIRST, *(name for name in ROUTES if name not in (*FIRST, *LAST)), *LAST)
 
 
@@ -115,10 +129,14 @@ async def things_of_areg(door: Door, premade: bool) -> Things:
     while (await door.seen(made["id"]))["completed_at"] is None:
         await door.peer.reserved()
     collection = await door.areg.post("/v1/collections", json={"name": name})
+    webhook_id = (await door.areg.post("/v1/webhooks", json={"url": NOBODY})).json()["id"]
+    delivery = await door.areg.post(f"/v1/webhooks/{webhook_id}/test")
     return {
         "character_id": character_id,
         "batch_id": made["id"],
         "client_id": f"own-{premade}",
         "image_id": f"{made['id']}.0",
         "collection_id": collection.json()["id"],
+        "webhook_id": webhook_id,
+        "delivery_id": delivery.json()["id"],
     }

@@ -110,6 +110,18 @@ def test_operations_have_stable_names(document: Document) -> None:
         "collectImage": "PUT /v1/collections/{collection_id}/images/{image_id}",
         "removeCollectedImage": "DELETE /v1/collections/{collection_id}/images/{image_id}",
         "getUsage": "GET /v1/usage",
+        "addWebhook": "POST /v1/webhooks",
+        "listWebhooks": "GET /v1/webhooks",
+        "getWebhook": "GET /v1/webhooks/{webhook_id}",
+        "changeWebhook": "PATCH /v1/webhooks/{webhook_id}",
+        "removeWebhook": "DELETE /v1/webhooks/{webhook_id}",
+        "rotateWebhookSecret": "POST /v1/webhooks/{webhook_id}/rotate-secret",
+        "testWebhook": "POST /v1/webhooks/{webhook_id}/test",
+        "listDeliveries": "GET /v1/webhooks/{webhook_id}/deliveries",
+        "getDelivery": "GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}",
+        "redeliver": "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver",
+        "getWebhookSecret": "GET /v1/webhook-secret",
+        "rotateOwnWebhookSecret": "POST /v1/webhook-secret/rotate",
     }
 
 
@@ -168,7 +180,7 @@ def test_the_example_of_a_stream_has_every_event_and_keeps_their_schemas(documen
 
 def test_every_body_has_an_example_that_keeps_its_schema(document: Document) -> None:
     bodies = [operation["requestBody"] for _, operation in operations(document) if "requestBody" in operation]
-    assert len(bodies) == 10
+    assert len(bodies) == 12
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         named = [part["$ref"] for part in parts(schema) if "$ref" in part]

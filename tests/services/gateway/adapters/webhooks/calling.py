@@ -83,4 +83,4 @@ async def calling(database: Database, whole: float = 20.0) -> AsyncIterator[Call
         try:
             yield Calling(database, Clock(), wire)
         finally:
-            await wire.close()
+            await wire.aclose()
