@@ -114,14 +114,6 @@ class Receipts(Protocol):
         """The job goes by this name at its backend; nothing happens where the row is no longer ours."""
         ...
 
-    async def tell(self, key: str, receipt: str) -> None:
-        """Somebody says that the job sent under `key` goes by this name. Kept where none is known yet."""
-        ...
-
-    async def told(self, key: str) -> str | None:
-        """The name of the job that was sent under `key`, None where nobody knows it."""
-        ...
-
 
 class Strays(Protocol):
     """Jobs that were left at a backend when their images went on, or ended, without them."""

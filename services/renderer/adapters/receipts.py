@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from chassis.database import Database
 from services.renderer.adapters.rows import among
@@ -21,14 +21,3 @@ class SqlReceipts:
         ours = RUNNING, jobs.c.lease_owner == self.owner, jobs.c.remote_id == job.remote_id
         async with self.database.begin() as connection:
             await connection.execute(update(jobs).where(among([job.key]), *ours).values(receipt=receipt))
-
-    async def tell(self, key: str, receipt: str) -> None:
-        unknown = RUNNING, jobs.c.remote_id == key, jobs.c.receipt.is_(None)
-        async with self.database.begin() as connection:
-            await connection.execute(update(jobs).where(*unknown).values(receipt=receipt))
-
-    async def told(self, key: str) -> str | None:
-        statement = select(jobs.c.receipt).where(RUNNING, jobs.c.remote_id == key)
-        async with self.database.read() as connection:
-            found: str | None = (await connection.execute(statement)).scalar()
-        return found

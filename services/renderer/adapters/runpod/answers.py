@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,27 +83,29 @@ def _result(output: Any, remote: Remote) -> Image:
             "the job is done but RunPod has no result of it, as happens with results that are too large; "
             "give the worker a bucket (BUCKET_ENDPOINT_URL)",
         )
-    return _one_image(dict.fromkeys(_images(output)), remote)
+    # One file may be listed twice.
+    return _one_image(list(dict.fromkeys(_images(output))), remote)
 
 
-def _one_image(images: Mapping[tuple[str, Image], None], remote: Remote) -> Image:
+def _one_image(images: Sequence[tuple[str, str]], remote: Remote) -> Image:
     """A result names no node: the image is known by its name, or by being alone."""
-    named = [image for name, image in images if name.startswith(_stem(remote))]
-    found = named or [image for _, image in images]
+    named = [data for name, data in images if name.startswith(_stem(remote))]
+    found = named or [data for _, data in images]
     if not found:
         raise Passing("no_image", f"the workflow ended without an image from its output node {remote.output}")
     if len(found) > 1:
         raise Passing("too_many_images", f"the workflow made {len(found)} images where one was expected")
-    return found[0]
+    return _image(found[0])
 
 
-def _images(output: Any) -> Iterator[tuple[str, Image]]:
+def _images(output: Any) -> Iterator[tuple[str, str]]:
+    """Names and data."""
     images = _object(output).get("images")
     for image in images if isinstance(images, list) else ():
         about = _object(image)
         data = about.get("data")
         if isinstance(data, str) and data:
-            yield str(about.get("filename", "")), _image(data)
+            yield str(about.get("filename", "")), data
 
 
 def _image(data: str) -> Image:

@@ -80,6 +80,10 @@ class Endpoint:
         return self._lookout.jobs
 
     @property
+    def about(self) -> str:
+        return f"{self._health.workers} machines are up, {self._health.waiting} jobs wait"
+
+    @property
     def ahead(self) -> int:
         return self._health.waiting
 
