@@ -1,0 +1,18 @@
+"""What there is to look at. A further topic is a module with a check, and a line here."""
+
+from collections.abc import Mapping, Sequence
+
+from chassis.settings import BadSettings
+from cli.doctor import fleet
+from cli.doctor.finding import Check
+
+#: Name on the command line -> its check.
+TOPICS: Mapping[str, Check] = {"fleet": fleet.check}
+
+
+def chosen(names: Sequence[str]) -> Mapping[str, Check]:
+    """All of them where none is named. Raises BadSettings."""
+    for name in names:
+        if name not in TOPICS:
+            raise BadSettings(f"there is nothing called {name!r} to look at; known: {', '.join(TOPICS)}")
+    return {name: check for name, check in TOPICS.items() if not names or name in names}
