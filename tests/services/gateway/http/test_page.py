@@ -23,7 +23,9 @@ async def test_the_policy_lets_in_nothing_but_ourselves_and_the_pictures_host(do
     async with httpx.AsyncClient(base_url=door.url) as http:
         for path in ("/", "/page/js/main.js"):
             policy = (await http.get(path)).headers["Content-Security-Policy"]
-            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'")
+            assert policy.startswith(
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'"
+            )
             assert re.findall(r"https?://\S+", policy) == ["https://res.cloudinary.com;"]
             assert "unsafe" not in policy
 
@@ -46,7 +48,9 @@ async def test_a_file_that_is_known_already_is_not_sent_again(door: Door) -> Non
         assert again.headers["Cache-Control"] == "no-cache"
 
 
-@pytest.mark.parametrize("path", ["/page/", "/page/js", "/page/../settings.py", "/page/%2e%2e/settings.py", "/page/none.js"])
+@pytest.mark.parametrize(
+    "path", ["/page/", "/page/js", "/page/../settings.py", "/page/%2e%2e/settings.py", "/page/none.js"]
+)
 async def test_nothing_beside_the_page_is_served(door: Door, path: str) -> None:
     async with httpx.AsyncClient(base_url=door.url) as http:
         answer = await http.get(path)
