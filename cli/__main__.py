@@ -101,6 +101,19 @@ def counters_adopt(folders: list[str] = _FOLDERS) -> None:
     raise typer.Exit(asyncio.run(adopt(folders, typer.echo)))
 
 
+@app.command()
+def doctor(
+    topics: list[str] = typer.Argument(None, help="what to look at; everything where nothing is named"),
+) -> None:
+    """Look at everything that the system leans on; exit 1 if anything is wrong."""
+    from rich.console import Console
+
+    from cli.doctor.show import examine
+    from cli.doctor.topics import chosen
+
+    raise typer.Exit(asyncio.run(examine(chosen(topics or []), Console())))
+
+
 app.add_typer(blobs.app, name="blobs")
 app.add_typer(gallery.app, name="gallery")
 

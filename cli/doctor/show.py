@@ -15,7 +15,7 @@ _SIGNS = {State.OK: "[green]ok     [/]", State.WARNING: "[yellow]warning[/]", St
 
 
 async def examine(topics: Mapping[str, Check], console: Console) -> int:
-    """1 if anything is wrong, else 0. A topic that can't be looked at is wrong, and does not hide the others."""
+    """1 if anything is wrong, else 0. A topic that can't be looked at is wrong and hides no other."""
     found = await asyncio.gather(*(_findings(name, check) for name, check in topics.items()))
     for name, findings in zip(topics, found, strict=True):
         console.print(f"[bold]{name}[/]")

@@ -38,7 +38,7 @@ from services.renderer.rendering.crew import Crew
 from services.renderer.rendering.driver import Driver
 from services.renderer.rendering.gleaner import Gleaner
 from services.renderer.rendering.progress import Progress
-from services.renderer.settings import Settings
+from services.renderer.settings import FleetSettings, Settings
 
 NAME = "renderer"
 #: Seconds between two words about places in the queue.
@@ -53,7 +53,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
     """`owner` tells this process's leases from those of its replicas. Raises BadSettings where a setting or a
     workflow can't be used; waits for a database that comes later."""
     hooks = Hooks(settings.renderer_public_url)
-    workflows, places, first = _read(settings, _account(settings, hooks))
+    workflows, places, first = read_fleet(settings, hooks)
     wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
@@ -135,7 +135,7 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _account(settings: Settings, hooks: Hooks) -> Account:
+def _account(settings: FleetSettings, hooks: Hooks) -> Account:
     key = settings.runpod_api_key
     return Account(
         api_url=settings.runpod_api_url,
@@ -146,7 +146,9 @@ def _account(settings: Settings, hooks: Hooks) -> Account:
     )
 
 
-def _read(settings: Settings, account: Account) -> tuple[dict[str, Workflow], Places, list[Place]]:
+def read_fleet(settings: FleetSettings, hooks: Hooks) -> tuple[dict[str, Workflow], Places, list[Place]]:
+    """The workflows, the list of backends, and what it says now. Raises BadSettings."""
+    account = _account(settings, hooks)
     try:
         workflows = load_workflows(settings.workflows_dir)
         classes = frozenset(name for each in workflows.values() for name in each.classes)
@@ -156,7 +158,7 @@ def _read(settings: Settings, account: Account) -> tuple[dict[str, Workflow], Pl
         raise BadSettings(str(why)) from None
 
 
-def _kinds(settings: Settings, classes: frozenset[str], account: Account) -> Kinds:
+def _kinds(settings: FleetSettings, classes: frozenset[str], account: Account) -> Kinds:
     """Every scheme that a renderer URL may have."""
     pace = Pace(settings.depth, settings.stagger_ms / 1000)
     pods = partial(read_pod, usual=pace, classes=classes)

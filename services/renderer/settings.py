@@ -6,19 +6,18 @@ from pydantic import Field, SecretStr
 
 from chassis.blobs import BlobSettings
 from chassis.main import ServiceSettings
+from chassis.settings import Settings as CommonSettings
 from chassis.settings import Url
 
 
-class Settings(BlobSettings, ServiceSettings):
-    """Settings of one renderer process."""
+class FleetSettings(CommonSettings):
+    """What the fleet has to be told, whoever opens it."""
 
-    database_url: Url = Field(
-        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
-    )
     renderer_urls: Url = Field(
         description="comma-separated `comfyui+http(s)://[user:password@]host[:port]`; `?bearer=TOKEN` and "
         "`?header.NAME=VALUE` become headers, other query parameters go along with every request; and "
-        "`runpod://ENDPOINT_ID[?embeddings=NAME+NAME]`. `?depth=N` and `?stagger_ms=N` go with either kind"
+        "`runpod://ENDPOINT_ID[?embeddings=NAME+NAME]`. `?depth=N` and `?stagger_ms=N` go with either kind. "
+        "Or `file:PATH`: one such URL a line, `#` for remarks; renderers follow its changes"
     )
     runpod_api_key: SecretStr | None = Field(None, description="key of RunPod, for `runpod://` endpoints")
     runpod_api_url: str = Field("https://api.runpod.ai/v2", description="where RunPod's serverless API is")
@@ -41,11 +40,19 @@ class Settings(BlobSettings, ServiceSettings):
         description="images that one backend holds at once: one renders, the others wait there",
     )
     stagger_ms: int = Field(0, ge=0, description="least milliseconds between two submits to one backend")
-    lease_seconds: float = Field(
-        15.0, ge=0.2, description="seconds after which the work of a dead process is taken over by another"
-    )
     render_deadline: float = Field(
         900.0, gt=0, description="seconds from submit to bytes, per try; then the image is tried elsewhere"
+    )
+
+
+class Settings(FleetSettings, BlobSettings, ServiceSettings):
+    """Settings of one renderer process."""
+
+    database_url: Url = Field(
+        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
+    )
+    lease_seconds: float = Field(
+        15.0, ge=0.2, description="seconds after which the work of a dead process is taken over by another"
     )
     image_deadline: float = Field(
         86_400.0, gt=0, description="seconds after which an image that was not rendered fails"

@@ -25,6 +25,11 @@ class Backend(Renderer, Protocol):
         """What it has; None while it was not asked, empty where it can't be."""
         ...
 
+    @property
+    def about(self) -> str:
+        """What it said of itself when it was asked last, for people."""
+        ...
+
     async def probe(self) -> None:
         """Whether it can render now, and what it offers. Raises Unreachable with the reason."""
         ...

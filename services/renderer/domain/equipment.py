@@ -59,20 +59,22 @@ def wish_of(request: GenerateBatch) -> Wish:
 
 
 def lack(graph: Graph, inventory: Inventory) -> Hopeless | None:
-    """What the backend lacks for this graph, in words that say what to do about it; None where it has all."""
+    """The first thing that the backend lacks for this graph, None where it has all."""
+    return next(lacks(graph, inventory), None)
+
+
+def lacks(graph: Graph, inventory: Inventory) -> Iterator[Hopeless]:
+    """Everything that the backend lacks for this graph, in words that say what to do about it."""
     for node_id, node in graph.items():
         name = node["class_type"]
         if name in inventory and inventory[name] is None:
-            return Hopeless(
+            yield Hopeless(
                 MISSING_NODE,
                 f"node {node_id}: the backend has no node class {name!r}; install the custom node that "
                 "brings it there, or take it out of the workflow",
             )
     for node_id in _needed(graph, inventory):
-        found = _wrong_choice(node_id, graph[node_id], inventory)
-        if found:
-            return found
-    return None
+        yield from _wrong_choices(node_id, graph[node_id], inventory)
 
 
 def is_model(input_name: str, value: object) -> bool:
@@ -121,7 +123,7 @@ def _is_link(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _wrong_choice(node_id: str, node: Mapping[str, Any], inventory: Inventory) -> Hopeless | None:
+def _wrong_choices(node_id: str, node: Mapping[str, Any], inventory: Inventory) -> Iterator[Hopeless]:
     name = node["class_type"]
     declared = inventory.get(name)
     for input_name, choices in declared.choices.items() if declared else ():
@@ -130,15 +132,14 @@ def _wrong_choice(node_id: str, node: Mapping[str, Any], inventory: Inventory) -
             continue
         place = f"node {node_id} ({name})"
         if is_model(input_name, value):
-            return Hopeless(
+            yield Hopeless(
                 MISSING_MODEL,
                 f"{place}: the backend does not have {value!r} for {input_name}; install it there, or ask "
                 f"for one that it has: {_named(choices)}",
             )
-        return Hopeless(
-            "invalid_parameters", f"{place}: {input_name} cannot be {value!r}; one of: {_named(choices)}"
-        )
-    return None
+        else:
+            wrong = f"{place}: {input_name} cannot be {value!r}; one of: {_named(choices)}"
+            yield Hopeless("invalid_parameters", wrong)
 
 
 def _named(choices: Sequence[Any]) -> str:

@@ -14,6 +14,7 @@ from cli.doctor.show import examine
 from cli.doctor.topics import TOPICS, chosen
 from messaging.errors import Outage
 from tests.services.renderer.backends import backend
+from tests.services.renderer.endpoints import KEY, serverless
 
 WORKFLOWS = Path(__file__).parents[3] / "workflows"
 
@@ -66,6 +67,22 @@ async def test_a_login_and_a_dead_backend_are_wrong_and_no_secret_is_shown(
     assert found[one.name].state is State.WRONG
     assert "asks for a login" in found[one.name].says
     assert "no connection" in found["127.0.0.1:1"].says
+    assert "geheim" not in repr(found)
+
+
+async def test_an_endpoint_is_shown_with_its_machines_and_a_wrong_key_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serverless(tmp_path / "a") as one:
+        monkeypatch.setenv("RUNPOD_API_URL", one.api_url)
+        monkeypatch.setenv("RUNPOD_API_KEY", KEY)
+        found = await findings(monkeypatch, one.url)
+        assert found[one.name].state is State.OK
+        assert "machines are up" in found[one.name].says
+        monkeypatch.setenv("RUNPOD_API_KEY", "rpa_geheim")
+        found = await findings(monkeypatch, one.url)
+    assert found[one.name].state is State.WRONG
+    assert "RUNPOD_API_KEY" in found[one.name].says
     assert "geheim" not in repr(found)
 
 

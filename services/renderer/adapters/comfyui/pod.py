@@ -65,6 +65,10 @@ class Pod:
         await self._client.close()
 
     @property
+    def about(self) -> str:
+        return str(self.machine or "not asked yet")
+
+    @property
     def ahead(self) -> int:
         return max(0, self.load - 1)
 

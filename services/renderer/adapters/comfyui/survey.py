@@ -23,6 +23,11 @@ class Machine:
     gpu_free: int
     gpu_total: int
 
+    def __str__(self) -> str:
+        gpu = f"{_gib(self.gpu_free)} of {_gib(self.gpu_total)} GiB of GPU memory"
+        memory = f"{_gib(self.memory_free)} of {_gib(self.memory_total)} GiB of memory free"
+        return f"ComfyUI {self.version} on {', '.join(self.devices) or 'no device'}, {gpu} and {memory}"
+
 
 async def machine(client: Client) -> Machine:
     """Raises Unreachable where no ComfyUI answers."""
@@ -60,6 +65,10 @@ async def _class(client: Client, name: str) -> NodeClass | Broke | None:
         # A custom node that cannot describe itself says nothing about the server.
         return why
     return node_class(answer, name)
+
+
+def _gib(count: int) -> str:
+    return f"{count / 1024**3:.0f}"
 
 
 def _bytes(told: dict[str, Any], name: str) -> int:
