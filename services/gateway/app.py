@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from chassis.database import open_database
 from chassis.process import Loop, Service, every
 from chassis.workflows import known_workflows
@@ -21,8 +23,10 @@ from contracts.events import (
 from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
 from messaging.bus import Bus, M, Subscription
 from services.gateway import handlers
+from services.gateway.adapters.archive import StoredImages
 from services.gateway.adapters.http.app import build
 from services.gateway.adapters.http.desk import Desk
+from services.gateway.adapters.http.places import Exports
 from services.gateway.adapters.http.streams import Streams
 from services.gateway.adapters.http.webhook_desk import WebhookDesk
 from services.gateway.adapters.log_watch import LogWatch
@@ -45,6 +49,10 @@ from services.gateway.settings import Settings
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 #: Events that are projected at once: a batch's events take turns anyway.
 EVENTS = 32
+#: Archives that one process sends at once, and of them to one user.
+EXPORTS, EXPORTS_PER_USER = 8, 1
+#: Seconds that storage may be silent while an archive is made.
+STORAGE_SECONDS = 30.0
 #: Seconds between two looks for what is too old.
 SWEEP = 60.0
 
@@ -54,7 +62,11 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
     """Raises BadSettings where no workflow can be asked for."""
     workflows = known_workflows(settings.workflows_dir)
     url = settings.database_url.get_secret_value()
-    async with open_database(url, "gateway", MIGRATIONS) as database, open_post(settings, database) as post:
+    async with (
+        open_database(url, "gateway", MIGRATIONS) as database,
+        open_post(settings, database) as post,
+        httpx.AsyncClient(timeout=STORAGE_SECONDS) as http,
+    ):
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
             await outbox.all_due()
@@ -78,6 +90,8 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             workflows=workflows,
             generate_wait=settings.generate_wait,
             limits=limits,
+            exports=Exports(EXPORTS, EXPORTS_PER_USER),
+            stored=StoredImages(http),
         )
         yield Service(
             name="gateway",

@@ -10,7 +10,9 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.forms import Forms
+from services.gateway.adapters.archive import StoredImages
 from services.gateway.adapters.http.idempotency import once, the_key
+from services.gateway.adapters.http.places import Exports
 from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.streams import Streams
 from services.gateway.adapters.http.webhook_desk import WebhookDesk
@@ -42,6 +44,8 @@ class Desk:
     workflows: Forms
     generate_wait: float
     limits: Limits
+    exports: Exports
+    stored: StoredImages
 
 
 class Followed(Protocol):

@@ -61,6 +61,7 @@ ROUTES: Mapping[str, Call] = {
     "retryBatch": owned("batches:write", 202),
     "listImages": owned("images:read", 200, 200),
     "getImage": owned("images:read", 200),
+    "exportImages": owned("images:read", 200, 200),
     "markImage": owned("images:write", 200, body=lambda _things, _user: {"favourite": True}),
     "changeImages": free(
         "images:write", 200, lambda things, _: {"action": "favourite", "ids": [things["image_id"]]}

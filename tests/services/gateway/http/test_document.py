@@ -96,6 +96,7 @@ def test_operations_have_stable_names(document: Document) -> None:
         "cancelBatch": "POST /v1/batches/{batch_id}/cancel",
         "retryBatch": "POST /v1/batches/{batch_id}/retry",
         "listImages": "GET /v1/characters/{character_id}/images",
+        "exportImages": "GET /v1/characters/{character_id}/export",
         "getImage": "GET /v1/images/{image_id}",
         "markImage": "PATCH /v1/images/{image_id}",
         "deleteImage": "DELETE /v1/images/{image_id}",
@@ -138,7 +139,7 @@ def test_every_operation_asks_for_a_token(document: Document) -> None:
     scheme = document["components"]["securitySchemes"]["token"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
     for name, operation in operations(document):
-        assert operation["security"] == [{"token": []}], name
+        assert [list(need) for need in operation["security"]] == [["token"]], name
 
 
 def test_every_error_is_a_problem_document_with_examples_of_its_codes(document: Document) -> None:
@@ -159,7 +160,7 @@ def test_every_good_answer_has_an_example_that_keeps_its_schema(document: Docume
         good = {status: told for status, told in operation["responses"].items() if status < "300"}
         assert good, name
         for status, told in good.items():
-            if status == "204" or "text/event-stream" in told["content"]:
+            if status == "204" or not {"text/event-stream", "application/zip"}.isdisjoint(told["content"]):
                 continue
             media = told["content"]["application/json"]
             assert troubles(document, media["schema"], media["example"]) == [], (name, status)
