@@ -2,15 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from typing import Literal
 
 
-class State(IntEnum):
-    """By how bad it is."""
-
-    OK = 0
-    WARNING = 1
-    WRONG = 2
+#: Whether a thing is as it should be.
+State = Literal["ok", "warning", "wrong"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +25,12 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 
 
 def ok(subject: str, says: str) -> Finding:
-    return Finding(subject, State.OK, says)
+    return Finding(subject, "ok", says)
 
 
 def warning(subject: str, says: str, advice: str) -> Finding:
-    return Finding(subject, State.WARNING, says, advice)
+    return Finding(subject, "warning", says, advice)
 
 
 def wrong(subject: str, says: str, advice: str) -> Finding:
-    return Finding(subject, State.WRONG, says, advice)
+    return Finding(subject, "wrong", says, advice)

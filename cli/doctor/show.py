@@ -11,7 +11,11 @@ from chassis.settings import BadSettings
 from cli.doctor.finding import Check, Finding, State, wrong
 from messaging.errors import CannotConnect, Outage
 
-_SIGNS = {State.OK: "[green]ok     [/]", State.WARNING: "[yellow]warning[/]", State.WRONG: "[red]wrong  [/]"}
+_SIGNS: Mapping[State, str] = {
+    "ok": "[green]ok     [/]",
+    "warning": "[yellow]warning[/]",
+    "wrong": "[red]wrong  [/]",
+}
 
 
 async def examine(topics: Mapping[str, Check], console: Console) -> int:
@@ -22,7 +26,7 @@ async def examine(topics: Mapping[str, Check], console: Console) -> int:
         for finding in findings:
             _print(finding, console)
     everything = [finding for findings in found for finding in findings]
-    return int(any(finding.state is State.WRONG for finding in everything))
+    return int(any(finding.state == "wrong" for finding in everything))
 
 
 async def _findings(name: str, check: Check) -> Sequence[Finding]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from chassis.settings import BadSettings
 from cli.doctor import fleet
+from cli.doctor.blobs import blobs
 from cli.doctor.finding import Check
 
 #: Name on the command line -> its check.
-TOPICS: Mapping[str, Check] = {"fleet": fleet.check}
+TOPICS: Mapping[str, Check] = {"fleet": fleet.check, "blobs": blobs}
 
 
 def chosen(names: Sequence[str]) -> Mapping[str, Check]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from chassis.settings import BadSettings
 from cli.doctor import fleet
-from cli.doctor.finding import Check, Finding, State, ok, warning, wrong
+from cli.doctor.finding import Check, Finding, ok, warning, wrong
 from cli.doctor.show import examine
 from cli.doctor.topics import TOPICS, chosen
 from messaging.errors import Outage
@@ -34,7 +34,7 @@ async def test_a_healthy_backend_is_shown_with_version_memory_and_embeddings(
 ) -> None:
     async with backend(tmp_path / "a") as one:
         found = await findings(monkeypatch, one.renderer_url)
-    assert {each.state for each in found.values()} == {State.OK}
+    assert {each.state for each in found.values()} == {"ok"}
     said = found[one.name].says
     assert "ComfyUI 0.33.0" in said
     assert "16 of 24 GiB of GPU memory" in said
@@ -49,13 +49,13 @@ async def test_what_a_backend_lacks_is_a_warning_while_another_has_it_and_wrong_
     async with backend(tmp_path / "a", checkpoints=("other.safetensors",)) as poor:
         async with backend(tmp_path / "b") as rich:
             found = await findings(monkeypatch, poor.renderer_url, rich.renderer_url)
-            assert found[f"workflow portrait on {poor.name}"].state is State.WARNING
+            assert found[f"workflow portrait on {poor.name}"].state == "warning"
             assert found["workflow portrait"].says == f"can be rendered by {rich.name}"
         found = await findings(monkeypatch, poor.renderer_url)
     lacking = found[f"workflow portrait on {poor.name}"]
-    assert lacking.state is State.WRONG
+    assert lacking.state == "wrong"
     assert "does not have 'sd_xl_base_1.0.safetensors'" in lacking.says
-    assert found["workflow colour-card"].state is State.OK
+    assert found["workflow colour-card"].state == "ok"
 
 
 async def test_a_login_and_a_dead_backend_are_wrong_and_no_secret_is_shown(
@@ -64,7 +64,7 @@ async def test_a_login_and_a_dead_backend_are_wrong_and_no_secret_is_shown(
     async with backend(tmp_path / "a", login={"token": "another"}) as one:
         locked = one.renderer_url + "?token=geheim"
         found = await findings(monkeypatch, locked, "comfyui+http://u:geheim@127.0.0.1:1")
-    assert found[one.name].state is State.WRONG
+    assert found[one.name].state == "wrong"
     assert "asks for a login" in found[one.name].says
     assert "no connection" in found["127.0.0.1:1"].says
     assert "geheim" not in repr(found)
@@ -77,11 +77,11 @@ async def test_an_endpoint_is_shown_with_its_machines_and_a_wrong_key_is_wrong(
         monkeypatch.setenv("RUNPOD_API_URL", one.api_url)
         monkeypatch.setenv("RUNPOD_API_KEY", KEY)
         found = await findings(monkeypatch, one.url)
-        assert found[one.name].state is State.OK
+        assert found[one.name].state == "ok"
         assert "machines are up" in found[one.name].says
         monkeypatch.setenv("RUNPOD_API_KEY", "rpa_geheim")
         found = await findings(monkeypatch, one.url)
-    assert found[one.name].state is State.WRONG
+    assert found[one.name].state == "wrong"
     assert "RUNPOD_API_KEY" in found[one.name].says
     assert "geheim" not in repr(found)
 
@@ -96,7 +96,7 @@ async def test_a_fleet_that_cannot_be_read_is_a_sentence(monkeypatch: pytest.Mon
 async def test_an_empty_list_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "fleet.txt").write_text("# nobody\n")
     found = await findings(monkeypatch, f"file:{tmp_path}/fleet.txt")
-    assert found["fleet"].state is State.WARNING
+    assert found["fleet"].state == "warning"
 
 
 async def printed(topics: dict[str, Check]) -> tuple[int, str]:
