@@ -13,6 +13,7 @@ from services.gateway.domain.changes import Change
 from services.gateway.domain.idempotency import Answer, Verdict
 from services.gateway.domain.images import ImageState, Status
 from services.gateway.domain.limits import Excess
+from services.gateway.domain.webhooks import WebhookWish
 
 #: Given what is known of an image, what is known after an event.
 Merge = Callable[[ImageState], ImageState]
@@ -125,8 +126,8 @@ class Gallery(Protocol):
 class Batches(Protocol):
     """Batches by their owner: asked for, looked at, cancelled, tried again."""
 
-    async def accept(self, request: GenerateBatch) -> Batch:
-        """Keeps the batch and the command in one commit; the same request again is the same batch.
+    async def accept(self, request: GenerateBatch, webhook: WebhookWish | None = None) -> Batch:
+        """Keeps the batch, the command and a webhook in one commit; the same again is the same batch.
         Raises OtherContent, and TooMuch where the user or everybody has too much under way."""
         ...
 

@@ -1,5 +1,6 @@
 """Batches by their owner, in SQL: every wish is one commit together with the command that carries it."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,9 +16,11 @@ from services.gateway.adapters.batch_search import matching
 from services.gateway.adapters.load import Backlog, user_load
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES
+from services.gateway.adapters.webhooks.sql_webhooks import attach
 from services.gateway.domain.batches import ANY, Batch, Sought, same_request, to_retry
 from services.gateway.domain.images import ImageState, Status
 from services.gateway.domain.limits import UNLIMITED, Limits, excess
+from services.gateway.domain.webhooks import WebhookWish
 from services.gateway.ports import Canceling, OtherContent, Summary, TooMuch
 
 
@@ -32,13 +35,14 @@ class SqlBatches:
         self._limits = limits
         self._backlog = Backlog(database)
 
-    async def accept(self, request: GenerateBatch) -> Batch:
+    async def accept(self, request: GenerateBatch, webhook: WebhookWish | None = None) -> Batch:
         now, in_all = self._clock(), await self._in_all()
+        asked = None if webhook is None else json.dumps([webhook.url, webhook.events])
         async with self._database.begin() as connection:
             row = await locked(self._database, connection, request.batch_id, now)
             if row["request"]:
                 known = to_batch(row)
-                if not same_request(known.request, request):
+                if not same_request(known.request, request) or row["webhook"] != asked:
                     raise OtherContent(request.batch_id)
                 return known
             await self._room(connection, request.username, request.quantity, self._limits, in_all)
@@ -47,10 +51,13 @@ class SqlBatches:
                 "username": request.username,
                 "character_id": request.character.id,
                 "quantity": request.quantity,
+                "webhook": asked,
             }
             await connection.execute(
                 update(BATCHES).where(BATCHES.c.batch_id == request.batch_id).values(**values)
             )
+            if webhook:
+                await attach(self._database, connection, request.batch_id, request.username, webhook, now)
             await enqueue(self._database, connection, [request], now)
             await change_log.append(connection, request.batch_id, "accepted")
         self._backlog.grown(request.quantity)

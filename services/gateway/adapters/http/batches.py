@@ -56,7 +56,7 @@ _ORDERED: dict[int | str, dict[str, Any]] = {
     operation_id="askForBatch",
     dependencies=[needs("batches:write"), KEYED],
     summary="Ask for a batch",
-    responses={**_ORDERED, **answers(*ANY_ORDER, *ANY_KEY)},
+    responses={**_ORDERED, **answers(*ANY_ORDER, *ANY_KEY, "invalid_webhook")},
 )
 async def ask(
     character_id: str,
@@ -79,7 +79,7 @@ async def ask(
     operation_id="putBatch",
     dependencies=[needs("batches:write")],
     summary="Ask for a batch under an id of one's own",
-    responses={**_ORDERED, **answers(*ANY_ORDER, "batch_id_reuse")},
+    responses={**_ORDERED, **answers(*ANY_ORDER, "batch_id_reuse", "invalid_webhook")},
 )
 async def put(
     client_id: ClientId,

@@ -21,9 +21,12 @@ from services.gateway.adapters.http.shapes import BatchShape
 from services.gateway.domain.batches import Batch
 from services.gateway.domain.images import ImageState
 from services.gateway.domain.limits import Excess, largest
+from services.gateway.domain.webhooks import WebhookWish
 from services.gateway.ports import Character, OtherContent, TooMuch
 
 WAITING = Gauge("darkroom_waiting_callers", "Callers who wait for the end of a batch")
+
+_FILTER = "webhook_events_filter"
 
 Known = tuple[Batch, Sequence[ImageState]]
 
@@ -48,6 +51,7 @@ def character_id_of(owner: str, slug: str, premade: bool) -> str:
 async def order(desk: Desk, username: str, character_id: str, batch_id: str, wish: dict[str, Any]) -> Batch:
     """Accepts the batch: kept together with its command, which the relay then sends. Raises Problem."""
     character = await known_character(desk, character_id, username)
+    wish, webhook = _webhook(desk, wish)
     request = requested(username, character, batch_id, wish)
     if refusal := acceptance.refusal(request, desk.workflows):
         told = FieldError(pointer=f"/{refusal.field}", detail=refusal.reason)
@@ -58,13 +62,23 @@ async def order(desk: Desk, username: str, character_id: str, batch_id: str, wis
         detail = f"nobody may have more than {most} images outstanding; ask for fewer"
         raise Problem("invalid_quantity", detail, [FieldError(pointer="/quantity", detail=detail)])
     try:
-        batch = await desk.batches.accept(request)
+        batch = await desk.batches.accept(request, webhook)
     except OtherContent:
         raise Problem("batch_id_reuse", CODES["batch_id_reuse"].example) from None
     except TooMuch as why:
         raise too_much(why.excess) from None
     desk.relay.ring()
     return batch
+
+
+def _webhook(desk: Desk, wish: dict[str, Any]) -> tuple[dict[str, Any], WebhookWish | None]:
+    """The wish without what it says of a webhook, and that. Raises Problem."""
+    rest = {name: value for name, value in wish.items() if name not in ("webhook", _FILTER)}
+    url, words = wish.get("webhook"), wish.get(_FILTER)
+    if url is None and words:
+        told = FieldError(pointer=f"/{_FILTER}", detail="filters nothing; name a webhook too")
+        raise Problem("invalid_webhook", "there is a filter, but no webhook", [told])
+    return rest, None if url is None else desk.webhooks.wish(url, words or (), field="webhook")
 
 
 def too_much(excess: Excess) -> Problem:

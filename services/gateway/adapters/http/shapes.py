@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.limits import MAX_PARAMETERS, MAX_QUANTITY, MAX_SEED, MAX_SIDE, MAX_TEXT, MIN_SIDE
 from services.gateway.adapters.http import examples
+from services.gateway.adapters.http.webhook_words import MOST_WORDS, EventWord
+from services.gateway.adapters.webhooks.receivers import MAX_URL
 
 
 def _storable(text: str) -> str:
@@ -95,6 +97,19 @@ class NewBatch(Asked):
     )
     on_failure: Literal["placeholder", "omit"] = Field(
         "placeholder", description="what stands at the index of an image that can't be made"
+    )
+    webhook: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_URL,
+        description="where to call about this batch; signed with the secret of `/v1/webhook-secret`",
+        examples=["https://example.com/hooks/darkroom"],
+    )
+    webhook_events_filter: list[EventWord] = Field(
+        default_factory=list,
+        max_length=MOST_WORDS,
+        description="what to call about; `completed` alone if there are none",
+        examples=[["start", "completed"]],
     )
 
 

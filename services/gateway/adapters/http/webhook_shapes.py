@@ -7,19 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.adapters.http import webhook_examples as examples
 from services.gateway.adapters.http.shapes import Asked, Text
+from services.gateway.adapters.http.webhook_words import MOST_WORDS, EventWord
 from services.gateway.adapters.webhooks.receivers import MAX_URL
 
-#: What may be asked for: our events, and the words that clients of Replicate's API know.
-EventWord = Literal[
-    "batch.started",
-    "batch.completed",
-    "image.completed",
-    "image.failed",
-    "image.deleted",
-    "start",
-    "output",
-    "completed",
-]
 EventName = Literal[
     "batch.started", "batch.completed", "image.completed", "image.failed", "image.deleted", "webhook.test"
 ]
@@ -36,7 +26,7 @@ Url = Annotated[
 Events = Annotated[
     list[EventWord],
     Field(
-        max_length=20,
+        max_length=MOST_WORDS,
         description="what it hears of; `start` is `batch.started`, `output` is `image.completed` and "
         "`image.failed`, `completed` is `batch.completed`; that last one alone if there are none",
         examples=[["batch.completed", "image.failed"]],

@@ -16,7 +16,9 @@ from tests.services.gateway.http.door import Door, opened
 from tests.services.gateway.http.wishes import pointers
 
 WEBHOOKS = "/v1/webhooks"
-URL = "https://example.com/hooks"
+#: Where nobody answers.
+URL = "http://127.0.0.1:1024/hooks"
+PUBLIC = "https://example.com/hooks"
 
 
 @pytest.fixture
@@ -220,18 +222,18 @@ NOWHERE: list[Any] = [
 
 async def test_a_url_that_nobody_may_be_called_at_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path, WEBHOOK_ALLOW_PRIVATE="") as door:
-        made = await added(door, URL)
+        made = await added(door, PUBLIC)
         for url in NOWHERE:
             answer = await door.areg.post(WEBHOOKS, json={"url": url})
             assert (answer.status_code, pointers(answer)) == (422, ["/url"]), url
             changed = await door.areg.patch(made["urls"]["self"], json={"url": url})
             assert changed.status_code == (200 if url is None else 422), url
-        assert (await door.areg.get(made["urls"]["self"])).json()["url"] == URL
+        assert (await door.areg.get(made["urls"]["self"])).json()["url"] == PUBLIC
 
 
 async def test_names_in_other_alphabets_and_free_ports_are_welcome(tmp_path: Path) -> None:
     async with opened(tmp_path, WEBHOOK_ALLOW_PRIVATE="") as door:
-        for url in ("https://пример.рф/x", "https://example.com:8443/x?y=1", "https://1.1.1.1/", URL):
+        for url in ("https://пример.рф/x", "https://example.com:8443/x?y=1", "https://1.1.1.1/", PUBLIC):
             assert (await added(door, url))["url"] == url
 
 
@@ -288,3 +290,53 @@ async def test_what_is_called_is_what_the_document_says(door: Door, receiver: Re
 def troubles(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
     whole = {**schema, "components": document["components"]}
     return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+
+
+async def ordered(door: Door, path: str, **more: Any) -> httpx.Response:
+    if path.startswith("/v1/batches"):
+        return await door.areg.put(path, json={"prompt": "x", **more})
+    return await door.areg.post(path, json={"prompt": "x", **more})
+
+
+async def test_a_batch_may_be_ordered_with_a_webhook_of_its_own(door: Door, receiver: Receiver) -> None:
+    secret = (await door.areg.get("/v1/webhook-secret")).json()["secret"]
+    path = f"/v1/characters/{await door.character()}/batches"
+    more = {"webhook": receiver.url(), "webhook_events_filter": ["start", "completed"]}
+    made = (await ordered(door, path, **more)).json()
+    heard = await receiver.hears(2)
+    told = [Verifier(secret).verify(each.body, dict(each.headers)) for each in heard]
+    assert sorted(each["type"] for each in told) == ["batch.completed", "batch.started"]
+    assert {each["data"]["id"] for each in told} == {made["id"]}
+    # Another batch is none of its business, nor is it one of those about everything.
+    assert (await ordered(door, path)).status_code == 202
+    await door.peer.bus.settled()
+    assert (await door.areg.get(WEBHOOKS)).json()["items"] == []
+    (kept,) = (await door.areg.get(WEBHOOKS, params={"batch_id": made["id"]})).json()["items"]
+    assert (kept["batch_id"], kept["events"]) == (made["id"], ["batch.started", "batch.completed"])
+    await delivered(door, kept, 2)
+    assert len(receiver.heard) == 2
+    refused = await door.areg.post(f"{kept['urls']['self']}/rotate-secret")
+    assert (refused.status_code, refused.json()["code"]) == (409, "owners_secret")
+
+
+async def test_the_same_order_has_the_same_webhook(door: Door) -> None:
+    body = {"character_id": await door.character(), "webhook": URL}
+    first = await ordered(door, "/v1/batches/own", **body)
+    assert first.status_code in (200, 202)
+    assert (await ordered(door, "/v1/batches/own", **body)).json()["id"] == first.json()["id"]
+    for other in ({"webhook": f"{URL}/2"}, {"webhook": None}, {"webhook_events_filter": ["start"]}):
+        answer = await ordered(door, "/v1/batches/own", **{**body, **other})
+        assert (answer.status_code, answer.json()["code"]) == (422, "batch_id_reuse")
+
+
+async def test_an_order_with_a_webhook_that_can_not_be_called_is_refused(door: Door) -> None:
+    path = f"/v1/characters/{await door.character()}/batches"
+    for more, pointer in (
+        ({"webhook": "ftp://example.com"}, "/webhook"),
+        ({"webhook": ""}, "/webhook"),
+        ({"webhook_events_filter": ["start"]}, "/webhook_events_filter"),
+        ({"webhook": URL, "webhook_events_filter": ["logs"]}, "/webhook_events_filter/0"),
+    ):
+        answer = await ordered(door, path, **more)
+        assert (answer.status_code, pointers(answer)) == (422, [pointer])
+    assert (await door.areg.get("/v1/batches")).json()["items"] == []
