@@ -36,6 +36,11 @@ def to_login() -> Response:
     return RedirectResponse(LOGIN_PATH, 302)
 
 
+async def web_page(_request: Request) -> Response:
+    """Where people work; worker-comfyui asks for it to know whether the server is up."""
+    return HTMLResponse("<!DOCTYPE html>\n<html><head><title>ComfyUI</title></head><body></body></html>")
+
+
 def password_wanted() -> Response:
     """What nginx says before Basic authentication."""
     text = "401 Authorization Required"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from sandbox.comfyui.answers import LOGIN_PATH, login_page, plainly
+from sandbox.comfyui.answers import LOGIN_PATH, login_page, plainly, web_page
 from sandbox.comfyui.entrance import Entrance
 from sandbox.comfyui.machine import Machine
 from sandbox.comfyui.routes import catalogue, control, jobs, pictures, prompts
@@ -33,6 +33,7 @@ def comfyui(settings: Settings) -> Starlette:
         routes=[
             *control.routes(machine),
             Route(LOGIN_PATH, login_page, methods=["GET"]),
+            Route("/", web_page, methods=["GET"]),
             *shared,
             Mount("/api", routes=[*shared, *jobs.routes(machine), _nothing_else()]),
             _nothing_else(),

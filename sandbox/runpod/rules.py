@@ -49,6 +49,12 @@ class JobFails(AnyRule):
     error: str | None = None
 
 
+class HistoryMissed(AnyRule):
+    """The worker reads the history of a failed graph too early, as it does by chance: its images are lost."""
+
+    kind: Literal["history_missed"]
+
+
 class RunsTwice(AnyRule):
     """The queue gives the job to a worker a second time (runpod-python #402); the second result counts."""
 
@@ -97,6 +103,7 @@ Rule = Annotated[
     | Vanish
     | Stuck
     | JobFails
+    | HistoryMissed
     | RunsTwice
     | NoResult
     | FewerImages

@@ -15,7 +15,8 @@ from sandbox.comfyui.node_inputs import Shelf
 from sandbox.comfyui.prompt_queue import Ticket
 from sandbox.comfyui.settings import Settings
 from sandbox.comfyui.validation import NotAGraph, Refused, validate
-from sandbox.faults import Faults
+from sandbox.faults import Faults, subject_of
+from sandbox.runpod.rules import HistoryMissed
 from sandbox.runpod.wording import execution_error, input_problem, refusal
 
 #: Where an image goes instead of into the answer: its bytes and name in, a URL out.
@@ -91,6 +92,9 @@ class Worker:
         self.rendered = execution.rendered
         kind, data = execution.messages[-1]
         errors = [execution_error(data)] if kind == "execution_error" else []
+        if errors and self._faults.take(HistoryMissed, subject_of(graph)):
+            errors.append(f"Prompt ID {ticket.prompt_id} not found in history after execution.")
+            return {"error": "Job processing failed, prompt ID not found in history.", "details": errors}
         if not execution.outputs and not errors:
             errors.append(f"No outputs found in history for prompt {ticket.prompt_id}.")
         images = [

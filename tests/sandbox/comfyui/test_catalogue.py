@@ -48,6 +48,11 @@ async def test_the_system_tells_its_version_and_its_gpu(comfy: Server) -> None:
     assert (await comfy.http.get("/features")).json()["max_upload_size"] == 104857600
 
 
+async def test_the_web_page_is_there(comfy: Server) -> None:
+    answer = await comfy.http.get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
 TOKEN = Login(token=SecretStr("key"))
 BASIC = Login(username="user", password=SecretStr("word"))
 

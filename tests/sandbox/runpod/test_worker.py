@@ -62,6 +62,18 @@ async def test_a_failed_graph_without_an_image_has_failed_with_details(cloud: Cl
     assert detail == "Workflow execution error: Node Type: EmptyImage, Node ID: 1, Message: boom\n"
 
 
+async def test_a_worker_that_looks_too_early_loses_even_the_image_that_was_saved(cloud: Cloud) -> None:
+    await cloud.fault("history_missed")
+    assert (await cloud.ran(empty_image()))["status"] == "COMPLETED"
+    await cloud.fault("node_error", node_type="PreviewImage")
+    told = await cloud.ran(with_second_output("PreviewImage"))
+    assert (told["status"], "images" in told["output"]) == ("FAILED", False)
+    assert told["error"] == "Job processing failed, prompt ID not found in history."
+    failed, missed = told["output"]["details"]
+    assert failed.startswith("Workflow execution error: ")
+    assert missed.endswith("not found in history after execution.")
+
+
 async def test_out_of_memory_is_known_by_its_message_alone(cloud: Cloud) -> None:
     await cloud.fault("out_of_memory")
     told = await cloud.ran(portrait())
