@@ -18,6 +18,7 @@ from services.gateway.adapters.http import (
     usage,
     webhook_deliveries,
     webhooks,
+    workflows,
 )
 from services.gateway.adapters.http.desk import Desk
 from services.gateway.adapters.http.docs import docs_routes
@@ -34,10 +35,13 @@ _TAGS = [
     {"name": "image generation", "description": "The two calls that the product has always made."},
     {"name": "characters", "description": "Who can be pictured."},
     {"name": "batches", "description": "What was asked for, and what came of it."},
+    {"name": "events", "description": "What happens, as it happens."},
+    {"name": "workflows", "description": "What a batch may ask for."},
     {"name": "images", "description": "Every image as a thing of its own."},
     {"name": "collections", "description": "Images put together by their owner."},
     {"name": "webhooks", "description": "Being called when something happens."},
     {"name": "usage", "description": "What was made, by character and day."},
+    {"name": "health", "description": "How this process is; without a token."},
 ]
 ROUTERS: tuple[APIRouter, ...] = (
     image_generation.router,
@@ -50,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     usage.router,
     webhooks.router,
     webhook_deliveries.router,
+    workflows.router,
 )
 
 

@@ -65,7 +65,11 @@ _BEARER = HTTPBearer(
     scheme_name="token",
     auto_error=False,
     bearerFormat="JWT",
-    description="signed with HS256, RS256 or ES256, as configured; `username` or `sub` says who calls",
+    description=(
+        "Signed with HS256, RS256 or ES256, as configured; `username` or `sub` says who calls. A token "
+        "without `scope` may do everything of its user's own. One with `scope` may do what its words say: "
+        + "; ".join(f"`{scope}`: {told}" for scope, told in SCOPES.items())
+    ),
 )
 
 

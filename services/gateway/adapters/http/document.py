@@ -5,7 +5,10 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from services.gateway.adapters.http.codes import CODES
+from services.gateway.adapters.http.desk import BEHALF
 from services.gateway.adapters.http.examples import ANSWERS
+from services.gateway.adapters.http.health_document import HEALTH
 from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
@@ -14,6 +17,14 @@ from services.gateway.adapters.http.webhook_examples import ANSWERS as WEBHOOK_A
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
+_ON_BEHALF_OF = {
+    "name": BEHALF,
+    "in": "header",
+    "required": False,
+    "description": "the user that a service acts for, whose token has the scope `act-as`",
+    "schema": {"type": "string", "maxLength": 128},
+    "example": "Areg",
+}
 _REQUEST_ID = {"description": "names this request in our log", "schema": {"type": "string"}}
 
 
@@ -27,9 +38,12 @@ class Application(FastAPI):
             for name in _FOREIGN:
                 schemas.pop(name, None)
             schemas.update(_unanswered_schemas())
+            schemas["ProblemDocument"]["properties"]["code"]["enum"] = sorted(CODES)
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"] = _ours(operation["responses"])
+                    operation.setdefault("parameters", []).append(_ON_BEHALF_OF)
+            document["paths"] |= HEALTH
             for call in document["webhooks"].values():
                 # A receiver answers as it likes.
                 call["post"]["responses"].pop("422")

@@ -17,7 +17,7 @@ from services.gateway.adapters.http.problems import Problem
 from services.gateway.domain.callers import Caller
 from services.gateway.domain.changes import Position
 
-router = APIRouter(prefix="/v1", tags=["batches"], route_class=Guarded)
+router = APIRouter(prefix="/v1", tags=["events"], route_class=Guarded)
 
 
 class _NothingMore(Exception):

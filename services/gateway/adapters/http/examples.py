@@ -171,6 +171,19 @@ def _page(item: dict[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next_cursor": None, "has_more": False}
 
 
+WORKFLOWS = {
+    "items": [
+        {
+            "name": "portrait",
+            "title": "Text to image with an SDXL checkpoint",
+            "parameters": [{"name": "steps", "type": "int", "min": 1, "max": 150, "choices": []}],
+            "styles": ["anime", "noir"],
+            "sizes": {"min": 64, "max": 4096, "multiple_of": 8},
+            "max_quantity": 1000,
+        }
+    ]
+}
+
 #: By name, because FastAPI takes every null out of what it is given; the document puts the whole ones in.
 ANSWERS = {
     "accepted": ACCEPTED,
@@ -180,6 +193,7 @@ ANSWERS = {
     "characters": _page(CHARACTER),
     "gallery": GALLERY,
     "generated": GENERATED,
+    "workflows": WORKFLOWS,
 }
 
 

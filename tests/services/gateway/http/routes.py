@@ -76,6 +76,7 @@ ROUTES: Mapping[str, Call] = {
     "removeCollectedImage": owned("images:write", 204),
     "dropCollection": owned("images:write", 204),
     "deleteImage": owned("images:write", 202),
+    "listWorkflows": free("batches:read", 200),
     "getUsage": free("usage:read", 200),
     "addWebhook": free("webhooks", 201, lambda _things, _user: {"url": NOBODY}),
     "listWebhooks": free("webhooks", 200),
@@ -99,13 +100,14 @@ IN_ORDER = (*FIRST, *(name for name in ROUTES if name not in (*FIRST, *LAST)), *
 
 
 async def documented(door: Door) -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """Name -> method, path and what the OpenAPI document says of it."""
+    """Of every call that needs a token: name -> method, path and what the OpenAPI document says of it."""
     async with httpx.AsyncClient(base_url=door.url) as http:
         document = (await http.get("/openapi.json")).json()
     return {
         operation["operationId"]: (method.upper(), path, operation)
         for path, item in document["paths"].items()
         for method, operation in item.items()
+        if operation["security"]
     }
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.gateway.adapters.http.codes import CODES
+from services.gateway.domain.callers import SCOPES
 from tests.services.gateway.http.door import Door
 from tests.services.gateway.http.listener import read_all
 
@@ -26,9 +28,11 @@ async def document(door: Door) -> Document:
 
 
 def operations(document: Document) -> Iterator[tuple[str, Document]]:
+    """Every call that needs a token."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            yield f"{method.upper()} {path}", operation
+            if operation["security"]:
+                yield f"{method.upper()} {path}", operation
 
 
 def parts(value: Any) -> Iterator[dict[str, Any]]:
@@ -66,6 +70,53 @@ def test_it_is_openapi_3_1(document: Document) -> None:
             assert each["in"] != "path" or each["required"], name
         in_path = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
         assert set(re.findall(r"{(\w+)}", name)) == in_path, name
+
+
+def test_it_keeps_the_specification(document: Document) -> None:
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_names_are_given_once_and_make_good_functions(document: Document) -> None:
+    named = [each["operationId"] for item in document["paths"].values() for each in item.values()]
+    assert len(named) == len(set(named))
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", name) for name in named)
+
+
+def test_every_code_of_a_problem_is_told(document: Document) -> None:
+    schema = document["components"]["schemas"]["ProblemDocument"]
+    assert schema["properties"]["code"]["enum"] == sorted(CODES)
+
+
+def test_every_tag_of_the_field_is_there(document: Document) -> None:
+    used = {tag for item in document["paths"].values() for each in item.values() for tag in each["tags"]}
+    assert used == {tag["name"] for tag in document["tags"]}
+    assert used >= {"batches", "images", "characters", "workflows", "webhooks", "events", "usage", "health"}
+
+
+def test_what_a_service_may_say_is_told_of_every_call(document: Document) -> None:
+    assert all(
+        f"`{scope}`" in document["components"]["securitySchemes"]["token"]["description"] for scope in SCOPES
+    )
+    for name, operation in operations(document):
+        headers = [each["name"] for each in operation["parameters"] if each["in"] == "header"]
+        assert "X-On-Behalf-Of" in headers, name
+
+
+async def test_health_is_as_the_document_says(door: Door, document: Document) -> None:
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        for path in ("/health", "/ready"):
+            answer = await http.get(path)
+            told = document["paths"][path]["get"]["responses"][str(answer.status_code)]
+            media = told["content"]["application/json"]
+            assert troubles(document, media["schema"], answer.json()) == []
+            assert troubles(document, media["schema"], media["example"]) == []
+        assert (await http.get("/metrics")).headers["Content-Type"].startswith("text/plain")
+
+
+async def test_workflows_are_told_with_what_they_allow(door: Door) -> None:
+    answer = (await door.areg.get("/v1/workflows")).json()
+    assert [each["name"] for each in answer["items"]] == ["colour-card", "portrait"]
+    assert answer["items"][0]["sizes"] == {"min": 64, "max": 4096, "multiple_of": 8}
 
 
 def test_every_reference_resolves(document: Document) -> None:
@@ -111,6 +162,7 @@ def test_operations_have_stable_names(document: Document) -> None:
         "collectImage": "PUT /v1/collections/{collection_id}/images/{image_id}",
         "removeCollectedImage": "DELETE /v1/collections/{collection_id}/images/{image_id}",
         "getUsage": "GET /v1/usage",
+        "listWorkflows": "GET /v1/workflows",
         "addWebhook": "POST /v1/webhooks",
         "listWebhooks": "GET /v1/webhooks",
         "getWebhook": "GET /v1/webhooks/{webhook_id}",
@@ -139,7 +191,9 @@ def test_every_operation_asks_for_a_token(document: Document) -> None:
     scheme = document["components"]["securitySchemes"]["token"]
     assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
     for name, operation in operations(document):
-        assert [list(need) for need in operation["security"]] == [["token"]], name
+        ((scheme_name, scopes),) = operation["security"][0].items()
+        assert (scheme_name, len(operation["security"]), len(scopes)) == ("token", 1, 1), name
+        assert set(scopes) <= set(SCOPES), name
 
 
 def test_every_error_is_a_problem_document_with_examples_of_its_codes(document: Document) -> None:
