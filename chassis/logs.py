@@ -112,8 +112,18 @@ def _standard_library(handler: logging.Handler, level: str) -> None:
         logging.getLogger(alarmed).setLevel(logging.CRITICAL)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("asyncio").addFilter(_calmed)
     # The SDK adds a handler of its own at import, which would print every line twice.
     logging.getLogger("Cloudinary").handlers.clear()
+
+
+def _calmed(record: logging.LogRecord) -> bool:
+    """A connection that breaks when nobody waits for it any more is no error: asyncpg leaves such a future
+    behind where connecting was given up, and whoever needs the database says so himself."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError) and "never retrieved" in record.getMessage():
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
 
 
 def _naming(service: str) -> Any:

@@ -1,5 +1,7 @@
 """Log lines: one event each, whole, and without secrets."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -103,6 +105,17 @@ def test_a_lost_connection_is_told_by_us_and_not_by_the_client_library(stream: i
     logging.getLogger("aiormq.connection").error("Server connection was stuck", exc_info=ValueError("x"))
     logging.getLogger("aio_pika.connection").warning("closed")
     assert lines(stream) == []
+
+
+async def test_a_connection_that_breaks_when_nobody_waits_for_it_is_no_error(stream: io.StringIO) -> None:
+    loop = asyncio.get_running_loop()
+    for error in (ConnectionError("unexpected connection_lost() call"), ValueError("a mistake")):
+        forgotten = loop.create_future()
+        forgotten.set_exception(error)
+        del forgotten, error
+        gc.collect()
+    told = {line["exception"].rpartition(": ")[2]: line["level"] for line in lines(stream)}
+    assert told == {"unexpected connection_lost() call": "info", "a mistake": "error"}
 
 
 def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> None:
