@@ -21,7 +21,7 @@ from tests.chaos.storage_files import Account, assets_in, broken, right_mirrors
 from tests.chaos.studio import Studio, listening, wanted
 from tests.distributed.asking import variables
 from tests.distributed.beside import beside
-from tests.distributed.processes import cluster
+from tests.distributed.processes import Cluster, cluster
 from tests.distributed.wire import burnt_attempts, spy
 from tests.journeys.waiting import until
 from tests.nodes.broker import Broker
@@ -96,7 +96,7 @@ async def test_whatever_happens_to_storage_and_uploaders_every_image_lies_there_
                 stats = await around.storage()
                 struck = Counter(stats["faults"])
                 await around.calm_storage()
-                await system.ready()
+                await until(lambda: _awake(system))
                 account = await _settled(postgres_url, tmp_path / "sandbox" / "cloudinary", studio)
                 _print(account, studio, died, struck, sum(stats["calls"].values()), took)
                 assert broken(account) == []
@@ -106,6 +106,12 @@ async def test_whatever_happens_to_storage_and_uploaders_every_image_lies_there_
                 assert await burnt_attempts(rabbitmq_url) == []
                 assert await _left(rabbitmq_node, urlsplit(rabbitmq_url).path[1:]) == {}
                 assert system.errors() == []
+
+
+async def _awake(system: Cluster) -> bool:
+    """Whether every process is up, and has nothing to complain of but what storage did last."""
+    heard = await asyncio.gather(*(each.troubles(system.client) for each in system.replicas))
+    return all(found is not None and set(found) <= {"uploader storage"} for found in heard)
 
 
 async def _all_stored(studio: Studio, images: int) -> bool:
