@@ -24,7 +24,7 @@ from services.renderer.adapters.fleet import MixedFleet, open_fleet
 from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.pictures import examine
 from services.renderer.adapters.places import BadAddress, Kinds, Pace, Place, Places
-from services.renderer.adapters.receipts import SqlReceipts
+from services.renderer.adapters.receipts import open_receipts
 from services.renderer.adapters.runpod.endpoint import Account, read_endpoint
 from services.renderer.adapters.runpod.hooks import Hooks
 from services.renderer.adapters.strays import SqlStrays
@@ -59,6 +59,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_fleet(places, first, wake, partial(wished, workflows)) as fleet,
+        open_receipts(database, owner) as receipts,
     ):
         endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
@@ -66,7 +67,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         strays = SqlStrays(database, clock)
         driver = Driver(
             endings=endings,
-            receipts=SqlReceipts(database, owner),
+            receipts=receipts,
             strays=strays,
             blobs=blobs,
             fleet=fleet,

@@ -19,6 +19,9 @@ log = structlog.get_logger("renderer")
 Drive = Callable[[Job, asyncio.Event], Coroutine[Any, Any, None]]
 #: Seconds between two looks at the job book where nothing wakes the loop.
 POLL = 1.0
+#: Rest after a claim, in times of what it took: a thousand images that end one by one must not make a
+#: thousand claims, each of which counts all that run.
+REST = 3.0
 
 
 class Crew:
@@ -60,8 +63,7 @@ class Crew:
         if jobs:
             # One claim takes a bounded number of rows, and there may be room for more.
             self._wake.set()
-        # A thousand images that end one by one must not make a thousand claims: half of the time is theirs.
-        await asyncio.sleep(min(POLL, time.monotonic() - began))
+        await asyncio.sleep(min(POLL, REST * (time.monotonic() - began)))
 
     def _start(self, job: Job) -> None:
         cancel = self._cancels[job.key] = asyncio.Event()
