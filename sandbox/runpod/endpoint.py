@@ -164,10 +164,13 @@ class Endpoint:
         outcome = await self._work.outcome(job, worker)
         if outcome is None:
             self._forget(job)
-            return
-        if outcome.output is not None:
-            await self._results.put(job.id, outcome.output)
-        self._end(job, outcome)
+        elif not outcome.state.is_final:
+            job.begin_again()
+            self._enqueue(job)
+        else:
+            if outcome.output is not None:
+                await self._results.put(job.id, outcome.output)
+            self._end(job, outcome)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.state, job.error, job.ended_at = outcome.state, outcome.error, time.time()

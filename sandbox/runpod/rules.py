@@ -56,7 +56,8 @@ class HistoryMissed(AnyRule):
 
 
 class RunsTwice(AnyRule):
-    """The queue gives the job to a worker a second time (runpod-python #402); the second result counts."""
+    """A worker is lost with its result: the job goes back to the queue and is run again, and paid again
+    (runpod-python #402 has jobs that ran twice)."""
 
     kind: Literal["runs_twice"]
 

@@ -19,7 +19,7 @@ from sandbox.timeline import Timeline
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended; `output` is JSON."""
+    """How a job ended, or that it waits again; `output` is JSON."""
 
     state: State
     error: str | None = None
@@ -47,14 +47,14 @@ class Work:
             return Outcome(State.TIMED_OUT)
         if self.faults.take(Vanish, job.subject, lambda rule: rule.when == "finished"):
             return None
+        if self.faults.take(RunsTwice, job.subject):
+            return Outcome(State.IN_QUEUE)
         return self._posted(job, answer)
 
     async def _answer(self, job: Job, worker: Worker) -> dict[str, Any]:
         fails = self.faults.take(JobFails, job.subject)
         if fails is not None:
             return {"error": fails.error or raised(worker.id)}
-        if self.faults.take(RunsTwice, job.subject):
-            await self._handled(job, worker)
         return await self._handled(job, worker)
 
     async def _handled(self, job: Job, worker: Worker) -> dict[str, Any]:

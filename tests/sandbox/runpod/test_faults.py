@@ -119,6 +119,20 @@ async def test_a_job_that_runs_twice_is_paid_twice(cloud: Cloud) -> None:
     await cloud.fault("runs_twice")
     assert (await cloud.ran(empty_image()))["output"]["images"]
     assert (await cloud.stats())["executed"] == 2
+    (entry,) = (await cloud.http.get("/sandbox/timeline")).json()["entries"]
+    assert len(entry["runs"]) == 2
+
+
+async def test_a_job_may_go_back_from_its_worker_to_the_queue(slow: Cloud) -> None:
+    await slow.fault("runs_twice")
+    await slow.fault("stuck", skip=1)
+    job = await slow.run(empty_image())
+
+    async def came_back() -> bool:
+        return bool((await slow.stats())["faults"].get("stuck"))
+
+    await eventually(came_back)
+    assert await slow.status(job) == {"id": job, "status": "IN_QUEUE"}
 
 
 async def test_status_may_say_what_no_list_has(cloud: Cloud) -> None:
