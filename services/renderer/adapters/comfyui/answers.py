@@ -6,13 +6,15 @@ Error texts change between versions, so nothing is read from them; types and str
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from services.renderer.domain.equipment import is_model
 from services.renderer.domain.remote import File, Finished, Lost, Queued, Running, Seen
-from services.renderer.domain.troubles import Hopeless, Passing, Trouble
+from services.renderer.domain.troubles import MISSING_MODEL, MISSING_NODE, Hopeless, Passing, Trouble
 
 Json = Mapping[str, Any]
 
-#: Input names of the loaders that take a file: a value that is not in their list is a missing model.
-_MODELS = ("ckpt_name", "lora_name", "vae_name", "unet_name", "clip_name", "control_net_name", "model_name")
+#: Exceptions of nodes that say nothing about the image: a GPU that broke, a download that did not come.
+_GPU_ERRORS = ("AcceleratorError", "CudaError", "CUDAError")
+_NETWORK_ERRORS = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "TimeoutError")
 
 
 def seen_in_job(job: Json, output: str) -> Seen:
@@ -81,20 +83,28 @@ def refusal(answer: Json) -> Hopeless:
             return _input_refusal(node, _object(error))
     error = _object(answer.get("error"))
     about = _object(error.get("extra_info"))
-    if error.get("type") == "missing_node_type" or "class_type" in about:
-        name = about.get("class_type", "a node")
-        return Hopeless("missing_node", f"the backend has no node {name}; install its custom node there")
-    return Hopeless(
-        "invalid_workflow", f"the backend refuses the graph: {error.get('message') or 'no reason'}"
-    )
+    # 0.3.64 says `invalid_prompt`, also of a node without a class, which no workflow of ours has.
+    if error.get("type") in ("missing_node_type", "invalid_prompt") or "class_type" in about:
+        name = repr(about["class_type"]) if about.get("class_type") else f"of {error.get('details')}"
+        return Hopeless(
+            MISSING_NODE,
+            f"the backend has no node class {name}; install the custom node that brings it there, or take it "
+            "out of the workflow",
+        )
+    reason = error.get("message") or "it gives no reason"
+    return Hopeless("invalid_workflow", f"the backend refuses the graph, mend the workflow: {reason}")
 
 
 def node_trouble(error: Json) -> Trouble:
     """What an `execution_error` means for the image."""
     place = f"node {error.get('node_id')} ({error.get('node_type')})"
     kind = str(error.get("exception_type") or "error")
-    if "OutOfMemory" in kind:
-        return Passing("out_of_memory", f"{place} ran out of GPU memory")
+    if "OutOfMemory" in kind or kind == "MemoryError":
+        return Passing("out_of_memory", f"{place} ran out of memory; ask for a smaller image or fewer models")
+    if kind.endswith(_GPU_ERRORS):
+        return Passing("gpu_error", f"{place} lost its GPU ({kind}); the backend may have to be restarted")
+    if kind.endswith(_NETWORK_ERRORS):
+        return Passing("node_offline", f"{place} could not reach what it needs ({kind})")
     reason = str(error.get("exception_message") or "").strip().partition("\n")[0]
     return Hopeless(
         "node_failed", f"{place} failed: {kind}: {reason}" if reason else f"{place} failed: {kind}"
@@ -110,14 +120,22 @@ def _input_refusal(node: str, error: Json) -> Hopeless:
     name = about.get("input_name", "an input")
     value = about.get("received_value")
     match error.get("type"):
-        case "value_not_in_list" if name in _MODELS:
-            return Hopeless("missing_model", f"{node}: the backend does not have {value!r} for {name}")
+        case "value_not_in_list" if is_model(str(name), value):
+            return Hopeless(
+                MISSING_MODEL,
+                f"{node}: the backend does not have {value!r} for {name}; install it there, or ask for "
+                "another",
+            )
         case "value_not_in_list" | "value_bigger_than_max" | "value_smaller_than_min" | "invalid_input_type":
-            return Hopeless("invalid_parameters", f"{node}: {name} cannot be {value!r}")
+            return Hopeless(
+                "invalid_parameters", f"{node}: {name} cannot be {value!r}; ask for another value"
+            )
         case "custom_validation_failed":
-            return Hopeless("invalid_input", f"{node}: the backend does not take {name}")
+            missing = f"{node}: the backend does not take {value!r} for {name}; see that the file is there"
+            return Hopeless("invalid_input", missing)
         case _:
-            return Hopeless("invalid_workflow", f"{node}: {name}: {error.get('message') or 'refused'}")
+            reason = error.get("message") or "refused"
+            return Hopeless("invalid_workflow", f"{node}: {name}: {reason}; mend the workflow")
 
 
 def _node_errors(answer: Json) -> Iterator[tuple[str, list[Any]]]:

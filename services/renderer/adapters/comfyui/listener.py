@@ -48,15 +48,16 @@ class JobWatch:
 
 
 class Listener:
-    """Jobs that are sent under `client_id` are heard of.
+    """Jobs that are sent under `client_id` are heard of. `ping`: seconds between two pings.
 
     A new connection gets a new client id: under the old one, a socket that lingers at the server would take
     the new one's events along. Jobs sent before are then found by polling.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, ping: float = PING) -> None:
         self.client_id = uuid4().hex
         self._address = address
+        self._ping = ping
         self._watches: dict[str, JobWatch] = {}
         self._socket: ClientConnection | None = None
 
@@ -115,7 +116,7 @@ class Listener:
             self._address.socket(client_id),
             additional_headers=headers,
             user_agent_header=USER_AGENT,
-            ping_interval=PING,
+            ping_interval=self._ping,
             max_size=64 * 1024 * 1024,
             proxy=None,
         )

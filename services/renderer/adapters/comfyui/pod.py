@@ -82,7 +82,7 @@ class Pod:
         before, self.machine = self.machine, None
         found = await machine(self._client)
         # Asked anew each time: whatever restarted may have become another version.
-        self._has_jobs = (await self._client.json("GET", "/api/jobs?limit=1"))[0] == 200
+        self._has_jobs = await self._knows_jobs()
         self.embeddings = await embeddings(self._client)
         if before is None or before.version != found.version or time.monotonic() >= self._surveyed + SURVEY:
             self.inventory = await inventory(self._client, self._classes)
@@ -138,9 +138,13 @@ class Pod:
         status, _ = await self._client.json("POST", f"/api/jobs/{remote_id}/cancel")
         if status in (404, 405):
             await self._client.json("POST", "/queue", {"delete": [remote_id]})
-            # Servers that have /api/jobs know the id here; older ones would interrupt whatever runs.
-            if self._has_jobs:
+            # Servers that have /api/jobs know the id here; older ones would interrupt whatever runs. Asked
+            # now, because a server may have become an older one since it was probed.
+            if await self._knows_jobs():
                 await self._client.json("POST", "/interrupt", {"prompt_id": remote_id})
+
+    async def _knows_jobs(self) -> bool:
+        return (await self._client.json("GET", "/api/jobs?limit=1"))[0] == 200
 
     async def _learn(self) -> bool:
         await self.probe()

@@ -56,6 +56,21 @@ def test_out_of_memory_passes() -> None:
     assert trouble.code == "out_of_memory"
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("torch.cuda.OutOfMemoryError", "out_of_memory"),
+        ("MemoryError", "out_of_memory"),
+        ("torch.AcceleratorError", "gpu_error"),
+        ("requests.exceptions.ConnectionError", "node_offline"),
+        ("TimeoutError", "node_offline"),
+    ],
+)
+def test_what_says_nothing_about_the_image_passes(kind: str, code: str) -> None:
+    trouble = answers.node_trouble({"exception_type": kind, "exception_message": "…"})
+    assert (type(trouble), trouble.code) == (Passing, code)
+
+
 def test_an_empty_history_says_nothing_and_the_queue_says_where_it_is() -> None:
     assert answers.seen_in_history({}, "id", "9") is None
     queue = {"queue_running": [[0, "a", {}, {}, []]], "queue_pending": [[1, "b", {}, {}, []]]}
@@ -99,9 +114,20 @@ def node_error(kind: str, name: str = "ckpt_name") -> dict[str, Any]:
         (node_error("custom_validation_failed", "image"), "invalid_input"),
         (node_error("required_input_missing", "images"), "invalid_workflow"),
         ({"error": {"type": "missing_node_type", "extra_info": {"class_type": "X"}}}, "missing_node"),
+        ({"error": {"type": "invalid_prompt", "message": "m", "details": "Node ID '#1'"}}, "missing_node"),
+        (node_error("value_not_in_list", "style_file"), "invalid_parameters"),
         ({"error": {"type": "prompt_no_outputs", "message": "Prompt has no outputs"}}, "invalid_workflow"),
         ({}, "invalid_workflow"),
     ],
 )
 def test_a_refusal_has_a_stable_code(answer: dict[str, Any], code: str) -> None:
     assert answers.refusal(answer).code == code
+
+
+def test_a_refusal_says_what_is_missing_where_and_what_to_do() -> None:
+    refused = answers.refusal(node_error("value_not_in_list"))
+    assert refused.detail == (
+        "node 4 (C): the backend does not have 'v' for ckpt_name; install it there, or ask for another"
+    )
+    missing = answers.refusal({"error": {"type": "missing_node_type", "extra_info": {"class_type": "X"}}})
+    assert "no node class 'X'; install the custom node" in missing.detail
