@@ -3,7 +3,7 @@
 import time
 
 from chassis.settings import BadSettings
-from cli.doctor.finding import Finding
+from cli.doctor.finding import Finding, ok, warning, wrong
 from cli.leftovers import Leftovers, leftovers
 from messaging.errors import DeliveryError
 from services.uploader.sweep import OLD_SECONDS
@@ -27,7 +27,7 @@ async def _store(there: Leftovers) -> Finding:
     except DeliveryError as why:
         return _wrong(STORE, why)
     took = (time.monotonic() - begun) * 1000
-    return Finding(STORE, "ok", f"a few bytes were written, read and removed in {took:.0f} ms")
+    return ok(STORE, f"a few bytes were written, read and removed in {took:.0f} ms")
 
 
 async def _waiting(there: Leftovers) -> Finding:
@@ -36,12 +36,12 @@ async def _waiting(there: Leftovers) -> Finding:
     except DeliveryError as why:
         return _wrong(WAITING, why)
     if not old:
-        return Finding(WAITING, "ok", "none is older than an hour")
+        return ok(WAITING, "none is older than an hour")
     says = f"older than an hour, and their images not stored: {len(old)}, the oldest {old[0].key}"
-    return Finding(WAITING, "warning", says, "darkroom blobs list, then darkroom blobs drop")
+    return warning(WAITING, says, "darkroom blobs list, then darkroom blobs drop")
 
 
 def _wrong(subject: str, why: Exception) -> Finding:
     """The reasons of settings and stores say after a semicolon what to do."""
     says, _, advice = str(why).partition("; ")
-    return Finding(subject, "wrong", says, advice)
+    return wrong(subject, says, advice)
