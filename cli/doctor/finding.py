@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-
 #: Whether a thing is as it should be.
 State = Literal["ok", "warning", "wrong"]
 
