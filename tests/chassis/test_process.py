@@ -57,6 +57,22 @@ async def test_a_process_answers_at_its_port_for_every_service_that_it_runs() ->
         assert "process_cpu_seconds_total" in (await client.get("/metrics")).text
 
 
+@pytest.mark.parametrize("with_application", [False, True])
+async def test_calls_from_elsewhere_come_in_beside_everything_else(with_application: bool) -> None:
+    async def page(request: Request) -> Response:
+        return PlainTextResponse(request.url.path)
+
+    def web(readiness: Readiness) -> ASGIApp:
+        return Starlette(routes=[Route("/page", page), *status_routes(readiness)])
+
+    called = Service("a", routes=[Route("/hooks/{key}", page, methods=["POST"])])
+    door = Service("b", web=web if with_application else None)
+    async with running(MemoryBus(), called, door) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.post("/hooks/x")).text == "/hooks/x"
+        assert (await client.get("/health")).status_code == 200
+        assert (await client.get("/page")).status_code == (200 if with_application else 404)
+
+
 class Troubled(MemoryBus):
     def trouble(self) -> str | None:
         return "no broker"

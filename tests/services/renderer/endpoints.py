@@ -56,6 +56,12 @@ class Serverless:
             while await self.accepted() < count:  # noqa: ASYNC110 - it tells no one
                 await asyncio.sleep(0.02)
 
+    async def asked(self, what: str, count: int) -> None:
+        """Returns when it has been called for this so often."""
+        async with asyncio.timeout(10):
+            while (await self.stats())["calls"].get(what, 0) < count:  # noqa: ASYNC110 - it tells no one
+                await asyncio.sleep(0.02)
+
     async def ended(self, state: str, count: int) -> None:
         """Returns when so many jobs have come to that state."""
         async with asyncio.timeout(10):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.commands import Character
+from contracts.commands import CancelBatch, Character
 from messaging.memory import MemoryBus
 from tests.services.renderer.backends import backend
 from tests.services.renderer.doomed import killed
@@ -138,3 +138,16 @@ async def test_a_hook_tells_the_heir_of_a_killed_renderer_which_job_it_has(tmp_p
             await heard.ended(3)
         assert set(heard.ends().values()) == {"done"}
         assert await one.accepted() == 3
+
+
+async def test_a_cancel_that_meets_a_submit_under_way_waits_for_the_id_and_stops_the_job(
+    tmp_path: Path,
+) -> None:
+    async with serverless(tmp_path / "a", cold_start_seconds=30) as one, rendering(tmp_path, one) as heard:
+        await one.fault("latency", route="/run", seconds=1.0)
+        await heard.bus.publish(reserved())
+        await one.asked("run", 1)
+        await heard.bus.publish(CancelBatch(batch_id="b1"))
+        await heard.ended(1)
+        await one.ended("CANCELLED", 1)
+    assert heard.ends() == {(0, 1): "cancelled"}
