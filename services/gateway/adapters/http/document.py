@@ -13,6 +13,7 @@ from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWE
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
 from services.gateway.adapters.http.webhook_examples import ANSWERS as WEBHOOK_ANSWERS
+from services.gateway.adapters.http.webhook_examples import event
 
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
@@ -44,9 +45,10 @@ class Application(FastAPI):
                     operation["responses"] = _ours(operation["responses"])
                     operation.setdefault("parameters", []).append(_ON_BEHALF_OF)
             document["paths"] |= HEALTH
-            for call in document["webhooks"].values():
+            for word, call in document["webhooks"].items():
                 # A receiver answers as it likes.
                 call["post"]["responses"].pop("422")
+                call["post"]["requestBody"]["content"]["application/json"]["example"] = event(word)
         assert self.openapi_schema is not None
         return self.openapi_schema
 

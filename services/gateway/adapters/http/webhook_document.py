@@ -2,9 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header
+from fastapi import APIRouter, Header
 
-from services.gateway.adapters.http.webhook_examples import event
 from services.gateway.adapters.webhooks import bodies
 from services.gateway.domain.news import Word
 
@@ -40,7 +39,7 @@ def webhook_routes() -> APIRouter:
         name = "".join(part.title() for part in word.value.split("."))
         router.add_api_route(
             word.value,
-            _receiver(word, model),
+            _receiver(model),
             methods=["POST"],
             status_code=200,
             operation_id=f"on{name}",
@@ -53,13 +52,11 @@ def webhook_routes() -> APIRouter:
     return router
 
 
-def _receiver(word: Word, model: type[bodies.Event]) -> Any:
+def _receiver(model: type[bodies.Event]) -> Any:
     async def receive(
         told: Any, webhook_id: _Id, webhook_timestamp: _Timestamp, webhook_signature: _Signature
     ) -> None:
         """Stands for whoever is called."""
 
-    receive.__annotations__["told"] = Annotated[
-        model, Body(openapi_examples={"told": {"value": event(word.value)}})
-    ]
+    receive.__annotations__["told"] = model
     return receive
