@@ -151,7 +151,7 @@ def _told(samples: Sequence[Sample], ends: Ends, jobs: int) -> int:
     memory = [statistics.median(each.resident_mb for each in of) for of in (samples[:part], samples[-part:])]
     fewest = min(each.in_flight for each in samples)
     print(f"never fewer than {fewest} in flight; {ends.done} images done, {ends.failed} failed meanwhile")
-    held = 0 if fewest >= 0.95 * jobs and not ends.failed else 1
+    held = 0 if fewest >= 0.9 * jobs and not ends.failed else 1
     growth = verdict("memory at the end by memory at the beginning", memory[1] / memory[0], GROWTH)
     return held | growth | verdict("cores", (last.cpu - first.cpu) / (last.at - first.at), CORES)
 

@@ -7,8 +7,8 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import count, takewhile
 
 import structlog
 
@@ -117,7 +117,7 @@ class Lookout:
         self._cold = cold
         for watched in self._watched.values():
             if isinstance(watched.seen, Queued):
-                watched.tell(Queued(cold=cold))
+                watched.tell(replace(watched.seen, cold=cold))
 
     async def run(self) -> None:
         """Looks for ever."""
@@ -185,9 +185,14 @@ class Lookout:
         if isinstance(seen, Running) and watched.began is None:
             watched.began = min(now, watched.enrolled + sight.waited) if sight.waited is not None else now
         if not isinstance(seen, Lost):
-            watched.tell(Queued(cold=self._cold) if isinstance(seen, Queued) else seen)
+            watched.tell(Queued(self._ahead(watched), self._cold) if isinstance(seen, Queued) else seen)
         spacing = pace(len(self._watched), self._rate.per_second, watched.poll)
         self._put(watched, next_look(seen, now, watched.began, self._usual, spacing))
+
+    def _ahead(self, watched: Watched) -> int:
+        """Jobs of ours that wait at the endpoint and came there before this one."""
+        before = takewhile(lambda each: each is not watched, self._watched.values())
+        return sum(isinstance(each.seen, Queued) for each in before)
 
     def _end(self, watched: Watched, word: Seen | Trouble) -> None:
         watched.over = True

@@ -173,3 +173,13 @@ async def test_a_job_in_the_queue_is_told_when_the_endpoint_is_asleep_and_a_runn
             assert not silent.done()
             silent.cancel()
     assert lookout.jobs == 0
+
+
+async def test_a_job_in_the_queue_is_told_how_many_of_ours_are_before_it() -> None:
+    endpoint = Endpoint({"a": [Queued(), Queued(), Running()], "b": [Queued()]})
+    async with looking(endpoint) as lookout:
+        with lookout.watching(remote("a"), POLL) as one, lookout.watching(remote("b"), POLL) as two:
+            assert await one.news(remote("a", "x")) == Queued(ahead=0)
+            assert await two.news(remote("b", "y")) == Queued(ahead=1)
+            assert await one.news(remote("a", "x")) == Running()
+            assert await two.news(remote("b", "y")) == Queued(ahead=0)
