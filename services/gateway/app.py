@@ -83,6 +83,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             collections=SqlCollections(database),
             webhooks=WebhookDesk(post.webhooks, post.log, post.receivers, post.courier.ring),
             changes=changes,
+            feed=changes,
             keys=keys,
             streams=Streams(settings.event_streams, settings.event_streams_per_user),
             relay=relay,

@@ -170,6 +170,18 @@ class Changes(Protocol):
         ...
 
 
+class Feed(Protocol):
+    """The same log as one user sees it: changes of all his batches."""
+
+    async def latest_of(self, username: str) -> int: ...
+
+    async def knows_of(self, username: str, change: int) -> bool: ...
+
+    async def after_of(self, username: str, change: int, limit: int) -> Sequence[tuple[str, Change]]:
+        """Batch and change of his next changes after this one."""
+        ...
+
+
 class Outbox(Protocol):
     """Commands that were accepted and are not answered yet."""
 

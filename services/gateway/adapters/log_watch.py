@@ -25,3 +25,6 @@ class LogWatch:
         self._seen, grown = await self._log.grown(self._seen)
         for batch_id in grown:
             self._stage.changed(batch_id)
+        if grown and self._stage.followed:
+            for username in await self._log.owners(grown):
+                self._stage.changed_for(username)

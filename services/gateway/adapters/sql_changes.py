@@ -3,19 +3,22 @@
 import json
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
 from chassis.database import Database
-from services.gateway.adapters.tables import CHANGES
+from services.gateway.adapters.tables import BATCHES, CHANGES
 from services.gateway.domain.changes import Change
 
 #: Changes that are dropped in one transaction: nobody waits long for SQLite's one lock.
 PORTION = 1000
 
+_OWNED = CHANGES.join(BATCHES, CHANGES.c.batch_id == BATCHES.c.batch_id)
+
 
 class SqlChanges:
-    """Keeps the promise of `Changes`, and tells which batches changed at all."""
+    """Keeps the promises of `Changes` and `Feed`, and tells which batches changed at all."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,9 +42,7 @@ class SqlChanges:
         query = select(CHANGES.c.id, CHANGES.c.kind, CHANGES.c.body).where(later)
         async with self._database.read() as connection:
             rows = (await connection.execute(query.order_by(CHANGES.c.id).limit(limit))).all()
-        return [
-            Change(row.id, json.loads(row.body)["ordinal"] if row.kind == "image" else None) for row in rows
-        ]
+        return [_change(row) for row in rows]
 
     async def prune(self, before: float) -> int:
         """Drops changes older than a moment, in portions; how many. What is left is the log's whole end: who
@@ -57,6 +58,34 @@ class SqlChanges:
             if len(old) < PORTION:
                 return dropped
 
+    async def latest_of(self, username: str) -> int:
+        query = select(func.max(CHANGES.c.id)).select_from(_OWNED).where(BATCHES.c.username == username)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one() or 0
+
+    async def knows_of(self, username: str, change: int) -> bool:
+        ours = (CHANGES.c.id == change) & (BATCHES.c.username == username)
+        async with self._database.read() as connection:
+            return (
+                await connection.execute(select(CHANGES.c.id).select_from(_OWNED).where(ours))
+            ).first() is not None
+
+    async def after_of(self, username: str, change: int, limit: int) -> Sequence[tuple[str, Change]]:
+        later = (BATCHES.c.username == username) & (CHANGES.c.id > change)
+        columns = (CHANGES.c.batch_id, CHANGES.c.id, CHANGES.c.kind, CHANGES.c.body)
+        query = select(*columns).select_from(_OWNED).where(later).order_by(CHANGES.c.id).limit(limit)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(row.batch_id, _change(row)) for row in rows]
+
+    async def owners(self, batch_ids: Sequence[str]) -> Sequence[str]:
+        """Users of these batches, as far as they are known."""
+        known = BATCHES.c.batch_id.in_(batch_ids) & BATCHES.c.username.is_not(None)
+        async with self._database.read() as connection:
+            return (
+                (await connection.execute(select(BATCHES.c.username).where(known).distinct())).scalars().all()
+            )
+
     async def newest(self) -> int:
         """The last change of any batch, 0 if there is none."""
         async with self._database.read() as connection:
@@ -69,3 +98,7 @@ class SqlChanges:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return max((row.last for row in rows), default=change), [row.batch_id for row in rows]
+
+
+def _change(row: Any) -> Change:
+    return Change(row.id, json.loads(row.body)["ordinal"] if row.kind == "image" else None)

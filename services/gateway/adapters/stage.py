@@ -110,6 +110,15 @@ class LiveStage:
         known = self._progress.get((batch_id, ordinal))
         return known if known and known.round == round_ else None
 
+    def last(self, batch_id: str, ordinal: int) -> RenderProgress | None:
+        """The last that was heard of an image, in any round."""
+        return self._progress.get((batch_id, ordinal))
+
+    @property
+    def followed(self) -> bool:
+        """Whether anybody watches all that is some user's."""
+        return any(" " in name for name in self._rooms)
+
     def begun(self, batch_id: str) -> float | None:
         """Epoch seconds at which an image of this batch was first heard to be on a GPU."""
         return self._begun.get(batch_id)

@@ -22,7 +22,7 @@ from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
 from services.gateway.domain.callers import SCOPES, Caller, Forbidden
 from services.gateway.domain.limits import Limits
 from services.gateway.image_ports import Collections, Marks, Pictures
-from services.gateway.ports import Batches, Changes, Keys, Registry
+from services.gateway.ports import Batches, Changes, Feed, Keys, Registry
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Desk:
     collections: Collections
     webhooks: WebhookDesk
     changes: Changes
+    feed: Feed
     keys: Keys
     streams: Streams
     relay: Relay

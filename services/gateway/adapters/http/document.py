@@ -8,13 +8,17 @@ from pydantic.json_schema import models_json_schema
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import BEHALF
 from services.gateway.adapters.http.examples import ANSWERS
+from services.gateway.adapters.http.frames import ClosingShape
 from services.gateway.adapters.http.health_document import HEALTH
 from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
+from services.gateway.adapters.http.user_stream import BatchesShape, OutputShape, ProgressShape
 from services.gateway.adapters.http.webhook_examples import ANSWERS as WEBHOOK_ANSWERS
 from services.gateway.adapters.http.webhook_examples import event
 
+#: What travels in streams alone.
+EVENTS = (BatchesShape, OutputShape, ProgressShape, ClosingShape)
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
@@ -55,7 +59,7 @@ class Application(FastAPI):
 
 def _unanswered_schemas() -> dict[str, Any]:
     """Of what no route answers with by itself: problems, and the data of events."""
-    told = (ProblemDocument, FieldError, StandingShape, StepShape)
+    told = (ProblemDocument, FieldError, StandingShape, StepShape, *EVENTS)
     models = [(model, "serialization") for model in told]
     _, schemas = models_json_schema(models, ref_template=_SCHEMA)  # type: ignore[arg-type]
     return dict(schemas["$defs"])

@@ -14,6 +14,7 @@ from services.gateway.adapters.http.event_stream import EventStream
 from services.gateway.adapters.http.frames import Frame
 from services.gateway.adapters.http.orders import named
 from services.gateway.adapters.http.problems import Problem
+from services.gateway.adapters.http.user_stream import UserStream
 from services.gateway.domain.callers import Caller
 from services.gateway.domain.changes import Position
 
@@ -102,6 +103,39 @@ async def events(stream: Annotated[Response, Depends(_the_stream)]) -> Response:
     nothing, wherever he comes back to; with any other word for it he begins anew. A comment every 15 seconds
     keeps the connection alive. `closing` says why a stream ends before the batch does: the token has expired,
     the process stops, or what was sent was not read for 30 seconds; come back then."""
+    return stream
+
+
+async def _the_users_stream(
+    desk: AtDesk, caller: ByCaller, request: Request, header: LastId = None, query: LastIdAsked = None
+) -> AsyncIterator[Response]:
+    with (
+        desk.streams.taken(caller.username) as leave,
+        desk.stage.watching_all(caller.username) as (watcher, _),
+    ):
+        stream = UserStream(desk, caller.username, watcher)
+        try:
+            position = Position.read(header or query)
+            if position is None or not await stream.resumed(position):
+                await stream.opened()
+            yield answered(request, caller, stream.events(), leave)
+        finally:
+            stream.close()
+
+
+@router.get(
+    "/events",
+    operation_id="streamEvents",
+    dependencies=[needs("batches:read"), Depends(wants_events)],
+    summary="Follow everything",
+    status_code=200,
+    response_class=EventResponse,
+    responses={200: event_examples.USERS_STREAM, **answers("not_acceptable", "too_many_streams")},
+)
+async def all_events(stream: Annotated[Response, Depends(_the_users_stream)]) -> Response:
+    """All of the caller's batches in one stream: first the newest of them (`batches`), then each image as it
+    changes (`output`), each batch as it changes, its end included (`batch`), and how far renders are
+    (`progress`). It has no end of its own; ids, `closing` and comments are as for one batch."""
     return stream
 
 

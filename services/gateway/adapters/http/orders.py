@@ -68,6 +68,7 @@ async def order(desk: Desk, username: str, character_id: str, batch_id: str, wis
     except TooMuch as why:
         raise too_much(why.excess) from None
     desk.relay.ring()
+    desk.stage.changed_for(username)
     return batch
 
 

@@ -57,6 +57,7 @@ ROUTES: Mapping[str, Call] = {
     "listBatches": free("batches:read", 200),
     "getBatch": owned("batches:read", 200),
     "streamBatchEvents": owned("batches:read", 200),
+    "streamEvents": free("batches:read", 200),
     "cancelBatch": owned("batches:write", 200),
     "retryBatch": owned("batches:write", 202),
     "listImages": owned("images:read", 200, 200),
@@ -99,6 +100,10 @@ LAST = ("cancelBatch", "dropCollection", "deleteImage", "removeWebhook")
 IN_ORDER = (*FIRST, *(name for name in ROUTES if name not in (*FIRST, *LAST)), *LAST)
 
 
+#: The stream that has no end of its own.
+EVENTS = "/v1/events"
+
+
 async def documented(door: Door) -> dict[str, tuple[str, str, dict[str, Any]]]:
     """Of every call that needs a token: name -> method, path and what the OpenAPI document says of it."""
     async with httpx.AsyncClient(base_url=door.url) as http:
@@ -115,7 +120,10 @@ async def call(
     http: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None, **headers: str
 ) -> httpx.Response:
     said = httpx.Headers({"Prefer": "respond-async", **headers}, encoding="latin-1")
-    return await http.request(method, path, json=body, headers=said)
+    async with http.stream(method, path, json=body, headers=said) as answer:
+        endless = path == EVENTS and answer.is_success
+        content = b"" if endless else await answer.aread()
+    return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
 
 async def things_of_areg(door: Door, premade: bool) -> Things:
