@@ -52,7 +52,8 @@ class WebhookChange(Asked):
     events: Events | None = None
     description: Description | None = None
     enabled: bool | None = Field(
-        None, description="`false` keeps what is to be told until `true`, `true` also mends what failed"
+        None,
+        description="`false`: what was still to be told waits for `true`; what happens meanwhile is not told",
     )
 
 
