@@ -48,6 +48,8 @@ def allowed_of(place: str, value: Any) -> Allowed:
     for bound in ("min", "max"):
         if bound in value and not _is_number(value[bound]):
             raise BadForm(f"{place}.{bound} must be a number")
+    if "min" in value and "max" in value and value["min"] > value["max"]:
+        raise BadForm(f"{place}.min is above its max, so that no value would fit")
     choices = value.get("choices", [])
     if not isinstance(choices, list):
         raise BadForm(f"{place}.choices must be a list")

@@ -49,6 +49,7 @@ def test_without_workflows_a_service_says_what_to_set(tmp_path: Path, folder: st
         ('[parameters]\nc = { to = "1.c", type = "hue" }', "parameters.c.type must be one of string, int"),
         ('[parameters]\nc = { type = "int", min = "a" }', "parameters.c.min must be a number"),
         ('[parameters]\nc = { type = "int", max = true }', "parameters.c.max must be a number"),
+        ('[parameters]\nc = { type = "int", min = 3, max = 2 }', "parameters.c.min is above its max"),
         ('[parameters]\nc = { type = "int", choices = 5 }', "parameters.c.choices must be a list"),
         (
             '[parameters]\nc = { type = "int", choices = ["a"] }',

@@ -61,6 +61,17 @@ def test_a_graph_that_cannot_run_is_refused(tmp_path: Path, graph: Any, reason: 
         (INPUTS.replace("seed", "sead"), "inputs.sead is unknown; known: filename_prefix"),
         ('output = "9"\n[inputs]\nseed = "1.color"\n', "inputs.filename_prefix is missing"),
         (INPUTS + 'width = { to = "1.width", modulo = 8 }\n', "inputs.width.modulo is for the seed"),
+        (INPUTS + 'prompt = "1.width"\n', "inputs.prompt puts a str into 1.width, where the graph has a int"),
+        (INPUTS.replace("1.color", "9.filename_prefix", 1), "inputs.seed puts a int into 9.filename_prefix"),
+        (INPUTS + 'width = "1.color"\n', "inputs.width fills in 1.color, and so does inputs.seed"),
+        (
+            INPUTS + '[parameters]\nhue = { to = "1.color", type = "int" }\n',
+            "inputs.seed fills in 1.color, and so does parameters.hue",
+        ),
+        (
+            INPUTS + '[parameters]\nfast = { to = "1.width", type = "bool" }\n',
+            "parameters.fast puts a bool into 1.width",
+        ),
         (INPUTS + "width = 5\n", "inputs.width needs to"),
         (INPUTS + '[parameters]\ncolor = "1.color"\n', "parameters.color must be a table"),
         (

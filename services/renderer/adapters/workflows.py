@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from chassis.workflows import BadForm, allowed_of
+from contracts.commands import Parameter
+from contracts.forms import Allowed
 from services.renderer.domain.workflows import (
     INPUTS,
     Binding,
@@ -18,6 +20,15 @@ from services.renderer.domain.workflows import (
 )
 
 Table = dict[str, Any]
+#: What each input of a request puts into the graph.
+_KINDS: Mapping[str, type[Parameter]] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "filename_prefix": str,
+    "seed": int,
+    "width": int,
+    "height": int,
+}
 
 
 class BadWorkflow(ValueError):
@@ -87,6 +98,8 @@ class _Reader:
     def __init__(self, path: str, graph: Graph) -> None:
         self._path = path
         self._graph = graph
+        #: Who fills in each input: two would overwrite each other.
+        self._filled: dict[Place, str] = {}
 
     def output(self, node: Any) -> str:
         if not isinstance(node, str) or node not in self._graph:
@@ -113,7 +126,7 @@ class _Reader:
         modulo = table.get("modulo")
         if modulo is not None and (not isinstance(modulo, int) or modulo < 1 or place != "inputs.seed"):
             raise self._wrong(f"{place}.modulo", "is for the seed, and a whole number from 1")
-        return Binding(self._places(place, table.get("to")), modulo)
+        return Binding(self._places(place, table.get("to"), _KINDS[place.rpartition(".")[2]]), modulo)
 
     def _rule(self, place: str, value: Any) -> Rule:
         try:
@@ -121,7 +134,7 @@ class _Reader:
         except BadForm as why:
             raise BadWorkflow(f"{self._path}: {why}") from None
         self.only(value, f"{place}.", {"to", "type", "min", "max", "choices"})
-        return Rule(self._places(place, value.get("to")), allowed)
+        return Rule(self._places(place, value.get("to"), allowed.type), allowed)
 
     def _style(self, place: str, value: Any, rules: Mapping[str, Rule]) -> Style:
         if not isinstance(value, dict):
@@ -137,13 +150,13 @@ class _Reader:
             raise self._wrong(place, "has a prompt that is no text")
         return Style(words[0], words[1], parameters)
 
-    def _places(self, place: str, to: Any) -> tuple[Place, ...]:
+    def _places(self, place: str, to: Any, kind: type[Parameter]) -> tuple[Place, ...]:
         targets = to if isinstance(to, list) else [to]
         if not targets or not all(isinstance(target, str) for target in targets):
             raise self._wrong(place, 'needs to = "NODE.INPUT", or a list of them')
-        return tuple(self._place(place, target) for target in targets)
+        return tuple(self._place(place, target, kind) for target in targets)
 
-    def _place(self, place: str, target: str) -> Place:
+    def _place(self, place: str, target: str, kind: type[Parameter]) -> Place:
         node, _, name = target.partition(".")
         if node not in self._graph:
             raise self._wrong(place, f"names node {node!r}; the graph has {', '.join(self._graph)}")
@@ -152,6 +165,12 @@ class _Reader:
             raise self._wrong(place, f"names input {name!r}; node {node} has {', '.join(inputs)}")
         if _is_link(inputs[name]):
             raise self._wrong(place, f"would cut the link of {target} to node {inputs[name][0]}")
+        if Allowed(kind).misfit(inputs[name]) is not None:
+            there = type(inputs[name]).__name__
+            raise self._wrong(place, f"puts a {kind.__name__} into {target}, where the graph has a {there}")
+        filled = self._filled.setdefault(Place(node, name), place)
+        if filled != place:
+            raise self._wrong(place, f"fills in {target}, and so does {filled}")
         return Place(node, name)
 
     def table(self, table: Table, name: str) -> Table:
