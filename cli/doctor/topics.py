@@ -6,9 +6,10 @@ from chassis.settings import BadSettings
 from cli.doctor import fleet
 from cli.doctor.blobs import blobs
 from cli.doctor.finding import Check
+from cli.doctor.storage import storage
 
 #: Name on the command line -> its check.
-TOPICS: Mapping[str, Check] = {"fleet": fleet.check, "blobs": blobs}
+TOPICS: Mapping[str, Check] = {"fleet": fleet.check, "blobs": blobs, "storage": storage}
 
 
 def chosen(names: Sequence[str]) -> Mapping[str, Check]:
