@@ -45,11 +45,7 @@ def allowed_of(place: str, value: Any) -> Allowed:
     if value.get("type") not in TYPES:
         raise BadForm(f"{place}.type must be one of {', '.join(TYPES)}")
     kind = TYPES[value["type"]]
-    for bound in ("min", "max"):
-        if bound in value and not _is_number(value[bound]):
-            raise BadForm(f"{place}.{bound} must be a number")
-    if "min" in value and "max" in value and value["min"] > value["max"]:
-        raise BadForm(f"{place}.min is above its max, so that no value would fit")
+    least, most = _bounds(place, value)
     choices = value.get("choices", [])
     if not isinstance(choices, list):
         raise BadForm(f"{place}.choices must be a list")
@@ -57,7 +53,17 @@ def allowed_of(place: str, value: Any) -> Allowed:
         why = Allowed(kind).misfit(choice)
         if why:
             raise BadForm(f"{place}.choices has {choice!r}, which {why}")
-    return Allowed(kind, value.get("min"), value.get("max"), tuple(choices))
+    return Allowed(kind, least, most, tuple(choices))
+
+
+def _bounds(place: str, value: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    for bound in ("min", "max"):
+        if bound in value and not _is_number(value[bound]):
+            raise BadForm(f"{place}.{bound} must be a number")
+    least, most = value.get("min"), value.get("max")
+    if least is not None and most is not None and least > most:
+        raise BadForm(f"{place}.min is above its max, so that no value would fit")
+    return least, most
 
 
 def _read(path: Path) -> Form:
