@@ -58,11 +58,11 @@ class Client:
         await self._results.aclose()
 
     async def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """The API's own answer, also where that is 400 or 404. Raises TooMany, Unreachable and its kin."""
+        """The API's own answer, also where that is a refusal. Raises TooMany, Unreachable and its kin."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         response, content = await _exchange(self._api, method, path, content=body, headers=headers)
         self._judge(response)
-        if response.status_code in (400, 404) and not _is_json(response):
+        if response.status_code >= 400 and not _is_json(response):
             return Answer(response.status_code, {})
         try:
             found = response.json() if content else None

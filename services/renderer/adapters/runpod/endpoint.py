@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from chassis.process import every
@@ -30,6 +30,8 @@ HEALTH = 1.0
 SHORTEST_RUN, SHORTEST_LIFE, LONGEST = 5.0, 10.0, 7 * 86_400.0
 #: Seconds that a job lives beyond the two deadlines that queue and run may each take.
 SPARE = 600.0
+#: Answers to a question about a job that is not known any more.
+_GONE = (400, 404, 410)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Account:
     """What all endpoints of this process have in common."""
 
     api_url: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     hooks: Hooks
     #: Seconds from submit to bytes.
     deadline: float
@@ -123,8 +125,11 @@ class Endpoint:
         answer = await self._run(self._request(remote, graph))
         if answer.status == 404:
             raise NotSent(self._absent(answer))
-        if answer.status == 400:
+        if answer.status in (400, 422):
             raise Hopeless("invalid_workflow", f"RunPod refuses the job: {_reason(answer)}")
+        if answer.status >= 400:
+            # An account without credit, for one.
+            raise NotSent(f"RunPod takes no jobs (HTTP {answer.status}): {_reason(answer)}")
         receipt = answer.body.get("id")
         if not isinstance(receipt, str) or not receipt:
             raise Unreachable("RunPod's answer names no job")
@@ -195,8 +200,10 @@ class Endpoint:
 
     async def _look(self, remote: Remote) -> Sight:
         answer = await self._status(str(remote.receipt))
-        if answer.status == 404:
+        if answer.status in _GONE:
             return Sight(Lost())
+        if answer.status != 200:
+            raise Unreachable(f"RunPod does not say how the job is (HTTP {answer.status}): {_reason(answer)}")
         return Sight(seen_in_status(answer.body, remote), waited(answer.body))
 
     async def _status(self, receipt: str) -> Answer:

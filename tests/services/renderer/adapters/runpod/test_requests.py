@@ -17,9 +17,10 @@ from services.renderer.adapters.runpod import client as limits
 from services.renderer.adapters.runpod.address import read_address
 from services.renderer.adapters.runpod.endpoint import Account, Endpoint
 from services.renderer.adapters.runpod.hooks import Hooks
-from services.renderer.domain.remote import File, Link, Remote
+from services.renderer.domain.remote import File, Link, Lost, Remote, Running, Seen
 from services.renderer.domain.troubles import Broke, Hopeless, NotSent, Passing, Trouble, Unreachable
 
+SENT = Remote("5d0c", "abc-u1", "b1/0/1.0", "9", File("Areg_opal_image_1_00001_.png", "b1/1"))
 REMOTE = Remote("5d0c", None, "b1/0/1.0", "9", File("Areg_opal_image_1_00001_.png", "b1/1"))
 GRAPH: dict[str, Any] = {"9": {"class_type": "SaveImage", "inputs": {}}}
 
@@ -91,6 +92,8 @@ async def test_limits_stay_within_what_runpod_takes_and_no_hook_is_asked_for_wit
         (JSONResponse({"error": "endpoint not found"}, 404), NotSent, "RENDERER_URLS"),
         (Response("404 page not found", 404), NotSent, "RENDERER_URLS"),
         (JSONResponse({"error": "bad input"}, 400), Hopeless, "bad input"),
+        (JSONResponse({"error": "no credit"}, 402), NotSent, "no credit"),
+        (Response("Payment Required", 402), NotSent, "402"),
         (Response(status_code=413), Hopeless, "size"),
         (JSONResponse({"error": "?"}, 500), Broke, "500"),
         (Response(status_code=502), Unreachable, "502"),
@@ -194,3 +197,34 @@ async def test_a_file_of_a_pod_is_nothing_that_an_endpoint_has() -> None:
     async with endpoint(Api()) as one:
         with pytest.raises(Passing):
             await one.fetch(REMOTE.file)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (JSONResponse({"error": "job not found"}, 404), Lost()),
+        (JSONResponse({"error": "invalid job id"}, 400), Lost()),
+        (JSONResponse({"status": "IN_PROGRESS"}), Running()),
+        (JSONResponse({"error": "no credit"}, 402), None),
+        (JSONResponse({"error": "no"}, 401), None),
+        (HTMLResponse("<html>"), None),
+    ],
+)
+async def test_a_look_tells_a_job_that_is_gone_from_an_api_that_does_not_say(
+    answer: Response, seen: Seen | None
+) -> None:
+    async with endpoint(Api(answer)) as one:
+        loop = asyncio.create_task(one.listen())
+        with one.watching(SENT, 0.01) as watch:
+            if seen is None:
+                with pytest.raises(Unreachable):
+                    await watch.news(SENT)
+            else:
+                assert await watch.news(SENT) == seen
+        loop.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loop
+
+
+def test_the_key_is_not_in_what_is_printed() -> None:
+    assert "geheim" not in repr(Account("https://api.runpod.ai/v2", "geheim", Hooks(None), 900, 60))
