@@ -84,7 +84,7 @@ async def test_what_lies_in_the_outbox_is_sent_at_the_start_in_as_many_groups_as
     async with running(sqlite, wire):
         await all_sent(sqlite, many)
     assert {message.id() for message in wire.taken} == {
-        CancelBatch(batch_id=f"b{n}").id() for n in range(many)
+        CancelBatch(batch_id=f"b{n}", round=1).id() for n in range(many)
     }
     assert len(wire.taken) == many
 
