@@ -52,8 +52,7 @@ class WebhookChange(Asked):
     events: Events | None = None
     description: Description | None = None
     enabled: bool | None = Field(
-        None,
-        description="`false`: what was still to be told waits for `true`; what happens meanwhile is not told",
+        None, description="`false`: what was still to be told waits; what happens meanwhile is not told"
     )
 
 

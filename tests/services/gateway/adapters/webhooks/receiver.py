@@ -40,7 +40,7 @@ class Receiver:
 
     async def hears(self, times: int) -> list[Heard]:
         """Returns once so many requests came."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: len(self.heard) >= times)
         return self.heard
 
