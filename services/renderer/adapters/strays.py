@@ -18,7 +18,9 @@ TOGETHER = 50
 def leave_behind(keys: Collection[Key], now: float) -> Insert:
     """Remembers the remote jobs of these rows, which are about to get new ones."""
     columns = (jobs.c.remote_id, jobs.c.receipt, jobs.c.backend, *KEY, jobs.c.tries)
-    left = select(*columns, literal(now)).where(among(keys), jobs.c.remote_id.is_not(None))
+    known = select(strays.c.remote_id)
+    fresh = jobs.c.remote_id.is_not(None) & jobs.c.remote_id.not_in(known)
+    left = select(*columns, literal(now)).where(among(keys), fresh)
     return insert(strays).from_select([*(column.name for column in columns), "left_at"], left)
 
 

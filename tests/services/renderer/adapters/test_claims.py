@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from services.renderer.adapters.queues import Lanes
 from services.renderer.adapters.rows import batch_values, waiting_values
+from services.renderer.adapters.strays import SqlStrays
 from services.renderer.adapters.tables import batches, jobs
 from services.renderer.domain.dispatch import Offer
 from services.renderer.domain.jobs import Batch, Job, Key
@@ -191,6 +192,23 @@ async def test_a_job_that_may_live_on_is_looked_for_where_it_was_and_sent_anew_e
     assert (there.remote_id, there.fresh) == (known[there.key], False)
     assert elsewhere.fresh
     assert elsewhere.remote_id != known[elsewhere.key]
+
+
+async def test_a_job_left_behind_is_remembered_once_until_it_is_forgotten(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=2))
+    first, second = await book.claim(ONE)
+    strays = SqlStrays(book.database, book.clock)
+    await strays.leave(first)
+    for job in (first, second):
+        await book.endings.put_back(job, Again(0.0, 0, "one", perhaps_alive=True))
+    assert len(await book.claim(TWO)) == 2
+    left = await strays.left_at(["one"])
+    assert {(job.key, job.remote_id) for job in left} == {(job.key, job.remote_id) for job in (first, second)}
+    assert await strays.left_at(["two"]) == []
+    assert [await strays.forget(first.remote_id) for _ in range(2)] == [True, False]
+    book.clock.now += 10
+    await strays.forget_older(book.clock.now)
+    assert await strays.left_at(["one"]) == []
 
 
 async def test_a_row_that_is_no_longer_ours_is_not_put_back(book: Book) -> None:
