@@ -63,9 +63,9 @@ def test_a_failed_node_is_named_with_its_reason() -> None:
 
 
 def test_a_missing_model_is_named_with_its_node() -> None:
-    assert failure({"error": NOT_IN_LIST}).detail == (
-        "node 4 (CheckpointLoaderSimple): the backend does not have 'nope.safetensors' for ckpt_name"
-    )
+    told = failure({"error": NOT_IN_LIST}).detail
+    for named in ("node 4 (CheckpointLoaderSimple)", "'nope.safetensors'", "ckpt_name"):
+        assert named in told
 
 
 @pytest.mark.parametrize(
