@@ -21,6 +21,8 @@ _SECRETS = (
     (re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",}]+"), r"\1***"),
     (re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+    # What calls of webhooks are signed with.
+    (re.compile(r"\bwhsec_[\w+/=-]+"), "whsec_***"),
     (re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*:\s*)(?:'[^']*'|\"[^\"]*\")"), r"\1'***'"),
     (re.compile(rf"(?i)(\b{_NAME}\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)"), r"\1***"),
 )

@@ -137,6 +137,7 @@ def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> Non
         ("'authorization': 'Basic cHc='", "'authorization': '***'"),
         ("Authorization: Bearer pw", "Authorization: ***"),
         ("eyJhbGciOiJI.eyJzdWIi.c2ln was refused", "*** was refused"),
+        ("key whsec_MDEy+/4= leaked", "key whsec_*** leaked"),
         (CLOUDINARY, "Invalid Signature ab12. String to sign - '***'."),
         ("{'api_secret': 'p w', 'n': 1}", "{'api_secret': '***', 'n': 1}"),
         ('{"jwt_token": "pw"}', "{\"jwt_token\": '***'}"),
