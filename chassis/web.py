@@ -5,12 +5,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
+import h11
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from chassis.logs import redact
 from chassis.settings import BadSettings
@@ -21,6 +23,8 @@ Check = Callable[[], Awaitable[str | None]]
 CHECK_SECONDS = 3.0
 #: Seconds that open requests may take to end when the process stops.
 GRACE_SECONDS = 15
+#: Seconds that a caller has for the head of a request, once he is connected or has begun with it.
+HEAD_SECONDS = 20.0
 #: Seconds after which a connection is cut whose other end takes nothing of what was sent.
 UNREAD_SECONDS = 90
 HIGHEST_PORT = 65_535
@@ -87,6 +91,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     listener = _listener(host, port)
     config = uvicorn.Config(
         app,
+        http=_Protocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -131,3 +136,40 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+class _Protocol(H11Protocol):
+    """Hangs up on whoever never comes to the end of a request's head; the server itself waits for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
+    def data_received(self, data: bytes) -> None:
+        if self._late is None and self._idle():
+            self._late = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+        super().data_received(data)
+        if not self._idle():
+            self._punctual()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._punctual()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._punctual()
+        super().handle_websocket_upgrade(event)
+
+    def _idle(self) -> bool:
+        """Whether no request has arrived that is not answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _punctual(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _hang_up(self) -> None:
+        self._late = None
+        if self._idle():
+            self.transport.close()

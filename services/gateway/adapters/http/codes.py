@@ -37,6 +37,7 @@ CODES: Mapping[str, Code] = {
     "too_many_webhooks": Code(409, "one may have 20 webhooks about everything; remove one"),
     "owners_secret": Code(409, "this webhook has no secret of its own; rotate /v1/webhook-secret"),
     "webhook_disabled": Code(409, "the webhook is disabled; enable it first"),
+    "body_too_slow": Code(408, "a body has to arrive within 30 seconds"),
     "content_too_large": Code(413, "a body has at most 1048576 bytes"),
     "unsupported_media_type": Code(415, "send JSON, with Content-Type: application/json"),
     "invalid_request": Code(422, "the request is not what is expected here; see errors"),
@@ -57,7 +58,7 @@ CODES: Mapping[str, Code] = {
 
 #: What any call may be answered with, and any call that has a body.
 ANY_CALL = ("unauthorized", "forbidden", "internal_error", "unavailable")
-ANY_BODY = ("invalid_json", "content_too_large", "unsupported_media_type", "invalid_request")
+ANY_BODY = ("invalid_json", "body_too_slow", "content_too_large", "unsupported_media_type", "invalid_request")
 ANY_LOAD = ("too_many_images", "queue_full")
 ANY_ORDER = (
     *ANY_BODY,

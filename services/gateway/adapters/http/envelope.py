@@ -1,5 +1,8 @@
 """What every request passes through: an id, a size limit, and headers that keep browsers careful."""
 
+import asyncio
+from math import inf
+from time import monotonic
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -8,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Bytes of a request's body; the longest prompts and parameters that are accepted stay far below.
 MAX_BYTES = 1 << 20
+#: Seconds that a body may take to arrive.
+BODY_SECONDS = 30.0
 #: Bytes of a body that is too large which are read and forgotten, so that whoever sends them gets to the
 #: answer: closing a connection with unread bytes on it would take the answer away from him.
 MAX_FORGOTTEN = 8 << 20
@@ -49,12 +54,25 @@ class Envelope:
 
 
 def _limited(headers: Headers, receive: Receive) -> Receive:
-    """Refuses bodies over MAX_BYTES, announced or not, before anybody keeps them whole."""
+    """Refuses bodies over MAX_BYTES, announced or not, before anybody keeps them whole, and those that come
+    in drops."""
     announced = headers.get("content-length", "")
     too_large = announced.isdecimal() and (len(announced) > 9 or int(announced) > MAX_BYTES)
     # Whoever asks first whether he may send it has not sent it yet.
     asks_first = headers.get("expect", "").lower() == "100-continue"
-    seen = 0
+    seen, left = 0, BODY_SECONDS
+
+    async def in_time() -> Message:
+        nonlocal left
+        began = monotonic()
+        try:
+            async with asyncio.timeout(left):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"a body has to arrive within {BODY_SECONDS:g} seconds") from None
+        # What comes after the body is the caller's hanging up, which may take its time.
+        left = left - (monotonic() - began) if message.get("more_body") else inf
+        return message
 
     async def limited() -> Message:
         nonlocal seen
@@ -62,7 +80,7 @@ def _limited(headers: Headers, receive: Receive) -> Receive:
             if not asks_first:
                 await _forget(receive)
             raise _refusal()
-        message = await receive()
+        message = await (receive() if left == inf else in_time())
         seen += len(message.get("body", b""))
         if seen > MAX_BYTES:
             if message.get("more_body"):

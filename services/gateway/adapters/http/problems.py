@@ -21,7 +21,13 @@ MEDIA_TYPE = "application/problem+json"
 #: Errors of one body that are told, and characters of each name in a pointer: both are the caller's own.
 MAX_ERRORS, MAX_NAME = 50, 100
 #: What the framework itself refuses.
-_BY_STATUS = {400: "invalid_json", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
+_BY_STATUS = {
+    400: "invalid_json",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "body_too_slow",
+    413: "content_too_large",
+}
 
 
 class FieldError(BaseModel):
