@@ -113,7 +113,7 @@ async def test_resend_waits_while_the_batch_is_heard_of(database: Database, outb
 async def test_the_first_sending_waits_for_no_silence(database: Database, outbox: SqlOutbox) -> None:
     await tell(SqlGallery(database, lambda: 0.0), reserved())
     await SqlBatches(database, lambda: 1.0).cancel("b1")
-    assert await due(outbox, 1.0) == [CANCEL]
+    assert await due(outbox, 1.0) == [CancelBatch(batch_id="b1", round=1)]
 
 
 async def test_every_unanswered_command_can_be_made_due(database: Database, outbox: SqlOutbox) -> None:
@@ -182,7 +182,7 @@ async def test_a_command_asked_for_again_while_the_first_was_on_its_way_is_sent(
     await batches.retry("b1", None)
     await batches.cancel("b1")
     await outbox.sent([key for key, _ in taken], 2.0)
-    assert CANCEL in await due(outbox, 2.0)
+    assert CancelBatch(batch_id="b1", round=2) in await due(outbox, 2.0)
 
 
 async def test_the_oldest_unanswered_command_is_known(database: Database, outbox: SqlOutbox) -> None:
