@@ -12,9 +12,9 @@ from sqlalchemy.engine import Engine
 from chassis.database import Database
 from contracts import names
 from contracts.acceptance import refusal
-from contracts.forms import Form
 from contracts.commands import Character, DeleteImage
 from contracts.events import BatchFinished
+from contracts.forms import Form
 from contracts.limits import MAX_ID, MAX_INDEX, MAX_SEED
 from contracts.message import Message
 from contracts.names import CHARACTERS
