@@ -40,6 +40,11 @@ _HEADERS: Json = {
             "format": "date-time",
         },
         "x-last-error": {"description": "why the last attempt failed", "type": "string"},
+        "x-history": {
+            "description": "JSON: earlier ends as a dead letter, a list of objects with `at`, `reason` and "
+            "`attempts`, oldest first",
+            "type": "string",
+        },
     },
 }
 

@@ -49,6 +49,8 @@ class BackendStatus(Value):
     #: Images it may hold at once, and holds now.
     depth: int
     busy: int
+    #: Seconds that an image takes on it, from what it made of late; None before the first.
+    seconds: float | None = None
     embeddings: tuple[str, ...] = ()
 
 
@@ -64,6 +66,8 @@ class ServiceStatus(Transient):
     backends: tuple[BackendStatus, ...] = ()
     #: Queue name -> messages in its dead-letter queue.
     dead_letters: dict[str, int] = Field(default_factory=dict)
+    #: Queue name -> messages that wait in it: the service's own queues and the shared wait queues.
+    queues: dict[str, int] = Field(default_factory=dict)
 
     def key(self) -> tuple[str | int, ...]:
         return (self.service, self.instance, self.at.isoformat())

@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from contracts.message import Message
 from contracts.topology import Queue
+from messaging.dead_letters import DeadLetters
 
 M = TypeVar("M", bound=Message)
 
@@ -52,5 +53,13 @@ class Bus(Protocol):
         ...
 
     async def dead_letters(self) -> Mapping[str, int]:
-        """Queue name -> messages in its dead-letter queue, for those queues that have any."""
+        """Queue name -> messages in its dead-letter queue, for those queues that have any. Raises Outage."""
         ...
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, int]:
+        """Queue name -> messages that wait in it, of whatever kind it is; without those that are not there or
+        that this user may not look at. Raises Outage."""
+        ...
+
+    @property
+    def dead(self) -> DeadLetters: ...

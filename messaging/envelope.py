@@ -7,6 +7,8 @@ from typing import Any, Self
 from uuid import uuid4
 
 from contracts.message import Message
+from messaging import history
+from messaging.history import Death
 
 CONTENT_TYPE = "application/json"
 #: Characters of an error that travel with a message.
@@ -32,6 +34,8 @@ class Envelope:
     attempts: int = 0
     first_seen: str | None = None
     last_error: str | None = None
+    #: Earlier ends as a dead letter; of a dead letter itself, this one too.
+    deaths: tuple[Death, ...] = ()
 
     @classmethod
     def of(cls, message: Message, app_id: str, now: datetime, cause: "Envelope | None" = None) -> Self:
@@ -64,6 +68,7 @@ class Envelope:
             attempts=attempts if isinstance(attempts, int) and attempts > 0 else 0,
             first_seen=text("x-first-seen"),
             last_error=text("x-last-error"),
+            deaths=history.read(text("x-history") or ""),
             **{name: value for name, value in properties.items() if value is not None},
         )
 
@@ -77,11 +82,12 @@ class Envelope:
             "x-attempt": self.attempts or None,
             "x-first-seen": self.first_seen,
             "x-last-error": self.last_error,
+            "x-history": history.written(self.deaths) if self.deaths else None,
         }
         return {name: value for name, value in named.items() if value is not None}
 
     def returned(self, attempts: int, reason: str, now: datetime) -> Self:
-        """The copy that goes to a wait queue or a dead-letter queue."""
+        """The copy that goes to a wait queue."""
         return replace(
             self,
             attempts=attempts,
@@ -89,6 +95,16 @@ class Envelope:
             last_error=reason[:MAX_REASON],
             message_id=str(uuid4()),
         )
+
+    def buried(self, attempts: int, reason: str, now: datetime) -> Self:
+        """The copy that goes to a dead-letter queue."""
+        death = Death(now.isoformat(), reason, attempts)
+        return replace(self.returned(attempts, reason, now), deaths=history.longer(self.deaths, death))
+
+    def replayed(self) -> Self:
+        """The copy of a dead letter that goes back to its queue: the same message, with all attempts before
+        it and its history behind it."""
+        return replace(self, attempts=0, last_error=None, message_id=str(uuid4()))
 
 
 def now() -> datetime:

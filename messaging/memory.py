@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from contracts.message import Kind, Message
-from contracts.topology import QUEUES, Queue
+from contracts.topology import QUEUES, WAITS, Queue, Wait
 from messaging.bus import Subscription
 from messaging.consumer import HINTS, PATIENCE, Buried, Done, Verdict, afterwards, settle
+from messaging.dead_letters import DeadLetters
 from messaging.envelope import Envelope, now
+from messaging.memory_dead import MemoryDeadLetters
 from messaging.policy import Pause
 from messaging.rest import Rest
 
@@ -23,10 +25,11 @@ class MemoryBus:
         self._app_id = app_id
         self._queues: dict[Queue, asyncio.Queue[Envelope]] = {queue: asyncio.Queue() for queue in QUEUES}
         self._listeners: dict[str, list[asyncio.Queue[Envelope]]] = defaultdict(list)
-        self._dead: dict[Queue, list[Envelope]] = defaultdict(list)
-        self._waiting: set[asyncio.TimerHandle] = set()
+        self._dead: dict[Queue, list[Envelope]] = {queue: [] for queue in QUEUES}
+        self._waiting: Counter[str] = Counter()
         self._unsettled: Counter[str] = Counter()
         self._changed = asyncio.Condition()
+        self.dead: DeadLetters = MemoryDeadLetters(self._dead, self._put)
 
     async def publish(self, *messages: Message) -> None:
         await self._say(messages, None)
@@ -36,6 +39,12 @@ class MemoryBus:
 
     async def dead_letters(self) -> Mapping[str, int]:
         return {queue.name: len(letters) for queue, letters in self._dead.items() if letters}
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, int]:
+        waiting = {queue.name: self._queues[queue].qsize() for queue in QUEUES}
+        dead = {queue.dead: len(self._dead[queue]) for queue in QUEUES}
+        known = waiting | dead | {wait.name: self._waiting[wait.name] for wait in WAITS}
+        return {name: known[name] for name in queues if name in known}
 
     def letters(self, queue: Queue) -> Sequence[Envelope]:
         """The dead letters of a queue, oldest first."""
@@ -75,7 +84,8 @@ class MemoryBus:
         return own
 
     def _nothing_left(self) -> bool:
-        return not (self._waiting or self._unsettled.total() or any(q.qsize() for q in self._queues.values()))
+        counted = self._waiting.total() + self._unsettled.total()
+        return not (counted or any(q.qsize() for q in self._queues.values()))
 
     async def _say(self, messages: Sequence[Message], cause: Envelope | None) -> None:
         for message in messages:
@@ -98,19 +108,22 @@ class MemoryBus:
                 return  # a hint is not asked again
             case Buried(dead, said):
                 await self._say(said, envelope)
-                letter = envelope.returned(dead.attempts, dead.reason, now())
+                letter = envelope.buried(dead.attempts, dead.reason, now())
                 self._dead[subscription.queue].append(letter)
             case _:
                 copy = envelope.returned(verdict.attempts, verdict.reason, now())
-                self._return_later(subscription.queue, copy, verdict.wait.seconds)
+                self._return_later(subscription.queue, copy, verdict.wait)
 
-    def _return_later(self, queue: Queue, envelope: Envelope, seconds: float) -> None:
+    def _return_later(self, queue: Queue, envelope: Envelope, wait: Wait) -> None:
         def arrive() -> None:
-            self._waiting.discard(handle)
-            self._queues[queue].put_nowait(envelope)
+            self._waiting[wait.name] -= 1
+            self._put(queue, envelope)
 
-        handle = asyncio.get_running_loop().call_later(seconds, arrive)
-        self._waiting.add(handle)
+        asyncio.get_running_loop().call_later(wait.seconds, arrive)
+        self._waiting[wait.name] += 1
+
+    def _put(self, queue: Queue, envelope: Envelope) -> None:
+        self._queues[queue].put_nowait(envelope)
 
     def taken(self, subscription: Subscription[Any]) -> None:
         """Counts a delivery from the moment it left its queue, before anything handles it, for `settled`."""

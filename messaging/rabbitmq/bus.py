@@ -10,9 +10,11 @@ import structlog
 
 from contracts.message import Kind, Message
 from messaging.bus import Subscription
+from messaging.dead_letters import DeadLetters
 from messaging.rabbitmq import topology
 from messaging.rabbitmq.border import border
 from messaging.rabbitmq.consumer import Consumer
+from messaging.rabbitmq.dead import DeadLetterQueues
 from messaging.rabbitmq.link import TIMEOUT, Address, Link
 from messaging.rabbitmq.listener import Listener
 from messaging.rabbitmq.publisher import Publisher
@@ -32,6 +34,7 @@ class RabbitBus:
         self._publisher = Publisher(publishing, app_id)
         self._declare = declare
         self._consumers: list[Consumer | Listener] = []
+        self.dead: DeadLetters = DeadLetterQueues(consuming, self._publisher)
 
     async def publish(self, *messages: Message) -> None:
         await self._publisher.say(messages)
@@ -61,6 +64,12 @@ class RabbitBus:
         with border("counting dead letters"):
             async with asyncio.timeout(TIMEOUT):
                 return await topology.dead_letters(await self._consuming.connection())
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, int]:
+        """Raises Outage."""
+        with border("counting messages"):
+            async with asyncio.timeout(TIMEOUT):
+                return await topology.depths(await self._consuming.connection(), queues)
 
     def _consumer(self, subscription: Subscription[Any]) -> Consumer | Listener:
         if subscription.message.kind is Kind.TRANSIENT:

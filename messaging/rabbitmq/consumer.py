@@ -89,7 +89,7 @@ class Consumer:
                 return  # it comes again by itself; a copy would double it
             case Buried(dead, said):
                 await self._publisher.say(said, envelope)
-                letter = envelope.returned(dead.attempts, dead.reason, now())
+                letter = envelope.buried(dead.attempts, dead.reason, now())
                 await self._publisher.bury(letter, self._queue)
                 await _acknowledge(delivered)
                 self._success()

@@ -53,6 +53,11 @@ class Publisher:
         copy = outgoing(envelope, keep=True, extra={"x-queue": queue.name})
         await self._send([Parcel("", queue.dead, copy)])
 
+    async def replay(self, envelope: Envelope, queue: Queue) -> None:
+        """A copy for `queue` itself, past the exchange: nobody else who reads this message gets it again.
+        Raises as `say`."""
+        await self._send([Parcel("", queue.name, outgoing(envelope, keep=True))])
+
     def _addressed(self, message: Message, cause: Envelope | None) -> Parcel:
         envelope = Envelope.of(message, self._app_id, now(), cause)
         lasting = message.kind is not Kind.TRANSIENT

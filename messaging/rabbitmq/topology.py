@@ -80,6 +80,13 @@ async def dead_letters(connection: AbstractConnection) -> Mapping[str, int]:
     return {queue.name: size for queue in QUEUES if (size := sizes.get(queue.dead))}
 
 
+async def depths(connection: AbstractConnection, queues: Sequence[str]) -> Mapping[str, int]:
+    """Queue name -> messages that wait in it; without what is not there. Raises Outage."""
+    with border("counting messages"):
+        sizes = await _look(connection, queues, _queue_size)
+    return {name: size for name, size in sizes.items() if size is not None}
+
+
 async def _declare_work(channel: AbstractChannel, queue: Queue) -> None:
     await _declare_queue(channel, queue.dead, dead_arguments())
     await _declare_queue(channel, queue.name, work_arguments(queue))

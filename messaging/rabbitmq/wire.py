@@ -1,17 +1,28 @@
 """An envelope as AMQP writes it: properties, headers, and the route that must survive the wait queues."""
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
 import aio_pika
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from contracts.message import Message
+from contracts.topology import Queue
 from messaging.bus import Subscription
+from messaging.dead_letters import DeadLetter, told
 from messaging.envelope import CONTENT_TYPE, Envelope
+from messaging.history import Death
 
 #: How often a quorum queue got the message back without an answer.
 RETURNS = "x-delivery-count"
+#: Written by the broker where it gave a message up by itself.
+BROKERS_DEATH = "x-death"
+#: Message ids that can stand in the id of a dead letter.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def outgoing(envelope: Envelope, keep: bool, extra: Mapping[str, str] | None = None) -> aio_pika.Message:
@@ -40,6 +51,33 @@ def incoming(subscription: Subscription[Message], delivered: DeliveredMessage) -
         app_id=properties.app_id,
         sent_at=properties.timestamp,
     )
+
+
+def dead_letter(queue: Queue, delivered: DeliveredMessage) -> DeadLetter:
+    """Out of the queue's dead letters, whoever put it there."""
+    properties = delivered.header.properties
+    envelope = Envelope.read(
+        properties.message_type or queue.message.route(),
+        delivered.body,
+        properties.headers or {},
+        correlation_id=properties.correlation_id,
+        app_id=properties.app_id,
+        sent_at=properties.timestamp,
+        message_id=_named(properties.message_id, delivered.body),
+    )
+    return told(queue, envelope, _given_up(properties.headers or {}, envelope.attempts))
+
+
+def _named(message_id: str | None, body: bytes) -> str:
+    """What nobody named is named by what it says."""
+    return message_id if message_id and _PLAIN.fullmatch(message_id) else sha256(body).hexdigest()[:32]
+
+
+def _given_up(headers: Mapping[str, Any], attempts: int) -> Death | None:
+    match headers.get(BROKERS_DEATH):
+        case [{"reason": str(reason), "time": datetime() as at}, *_]:
+            return Death(at.isoformat(), f"the broker gave it up: {reason}", attempts)
+    return None
 
 
 def returns(delivered: DeliveredMessage) -> int:

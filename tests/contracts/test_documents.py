@@ -181,7 +181,7 @@ def test_the_headers_that_are_written_are_those_described() -> None:
         sent.route,
         sent.body,
         sent.headers() | {"causation-id": str(message.id()), "traceparent": "00-1-2-01"},
-    ).returned(1, "the database is busy", datetime.now(UTC))
+    ).buried(1, "the database is busy", datetime.now(UTC))
     schema = ASYNCAPI["components"]["schemas"]["Headers"]
     Draft7Validator(schema).validate(full.headers())
     assert set(full.headers()) == set(schema["properties"])

@@ -19,7 +19,7 @@ from tests.contracts import golden
 
 FULL = [f"{message.route()}.json" for message in topology.MESSAGES]
 #: Objects whose keys the sender chooses: a key more is content there, not an unknown field.
-OPEN = ("parameters", "dead_letters")
+OPEN = ("parameters", "dead_letters", "queues")
 SECRET = "s3cr3t"
 
 Path = tuple[str | int, ...]

@@ -10,6 +10,7 @@ from typing import Any
 from contracts.events import ImageFailed, ImageReady, IndexReassigned
 from contracts.message import Kind, Message
 from messaging.bus import Bus, Subscription
+from messaging.dead_letters import DeadLetters
 from messaging.errors import Outage, TemporaryError
 
 #: What makes the uploader call storage.
@@ -36,6 +37,13 @@ class TwistedBus:
 
     async def dead_letters(self) -> Mapping[str, int]:
         return await self._bus.dead_letters()
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, int]:
+        return await self._bus.depths(queues)
+
+    @property
+    def dead(self) -> DeadLetters:
+        return self._bus.dead
 
     def _twisted(self, subscription: Subscription[Any]) -> Subscription[Any]:
         async def handle(message: Message) -> Sequence[Message]:

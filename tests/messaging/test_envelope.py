@@ -7,6 +7,7 @@ import pytest
 
 from contracts.commands import CancelBatch, OpenFolder
 from messaging.envelope import MAX_REASON, Envelope
+from messaging.history import MAX_DEATHS, MAX_WORDS
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 CANCEL = CancelBatch(batch_id="b1")
@@ -81,3 +82,16 @@ def test_a_copy_keeps_bytes_and_first_sight_and_has_a_message_id_of_its_own() ->
 
 def test_a_long_reason_is_cut() -> None:
     assert Envelope.read("r", b"", {}).returned(1, "x" * 5000, NOW).last_error == "x" * MAX_REASON
+
+
+def test_a_history_survives_replays_and_stays_small_enough_for_a_header() -> None:
+    letter = Envelope.read("r", b"", {"id": "i"})
+    for number in range(MAX_DEATHS + 5):
+        letter = letter.buried(number, f"{number} " + "\u00e4" * 5000, NOW)
+        letter = Envelope.read("r", b"", letter.replayed().headers())
+    assert [death.attempts for death in letter.deaths] == list(range(5, MAX_DEATHS + 5))
+    assert {len(death.reason) for death in letter.deaths} == {MAX_WORDS}
+    assert letter.deaths[0].at == NOW.isoformat()
+    assert len(str(letter.headers()["x-history"])) < 64_000
+    assert (letter.id, letter.attempts, letter.last_error) == ("i", 0, None)
+    assert letter.first_seen == NOW.isoformat()
