@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from chassis.web import Check, Readiness, serving, status_routes
+from contracts.topology import QUEUES, WAITS
 from contracts.transient import BackendStatus, ServiceStatus
 from messaging.bus import Bus, Subscription
 from messaging.errors import Outage
@@ -180,8 +181,12 @@ def _bare(readiness: Readiness) -> ASGIApp:
 
 
 def _telling(service: Service, readiness: Readiness, bus: Bus) -> Loop:
+    own = {queue.name: queue.dead for queue in QUEUES if queue.service == service.name}
+
     async def tell() -> None:
         troubles = await readiness.troubles()
+        # A few questions to the broker, each answered in a millisecond.
+        depths = await bus.depths([*own, *own.values(), *(wait.name for wait in WAITS)])
         await bus.publish(
             ServiceStatus(
                 service=service.name,
@@ -191,6 +196,8 @@ def _telling(service: Service, readiness: Readiness, bus: Bus) -> Loop:
                 reason="; ".join(f"{name}: {why}" for name, why in troubles.items()) or None,
                 in_flight=service.in_flight(),
                 backends=service.backends(),
+                dead_letters={queue: count for queue, dead in own.items() if (count := depths.get(dead, 0))},
+                queues={name: count for name, count in depths.items() if name not in own.values()},
             )
         )
 

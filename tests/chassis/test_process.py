@@ -18,12 +18,13 @@ from chassis import process
 from chassis.process import INSTANCE, Service, every, run
 from chassis.settings import BadSettings
 from chassis.web import Readiness, status_routes
-from contracts.commands import OpenFolder
+from contracts.commands import CancelBatch, OpenFolder
 from contracts.message import Message
 from contracts.transient import BackendStatus, ServiceStatus
 from messaging.bus import Subscription
-from messaging.errors import Outage
+from messaging.errors import Outage, PermanentError
 from messaging.memory import MemoryBus
+from tests.messaging.rig import until
 
 LOCAL = "127.0.0.1"
 GPU = BackendStatus(name="gpu", healthy=True, depth=2, busy=1)
@@ -219,6 +220,35 @@ async def test_every_service_says_how_it_is_again_and_again(monkeypatch: pytest.
     assert (told.instance, told.in_flight, told.backends) == (INSTANCE, 4, (GPU,))
     assert (told.ready, told.reason) == (False, "renderer gpu: cold")
     assert len({status.at for status in heard if status.service == "renderer"}) >= 3
+
+
+async def test_a_service_tells_of_its_own_queues_and_dead_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STATUS_SECONDS", 0.02)
+    heard: asyncio.Queue[ServiceStatus] = asyncio.Queue()
+
+    async def hear(status: ServiceStatus) -> Sequence[Message]:
+        await heard.put(status)
+        return []
+
+    async def refuse(message: CancelBatch) -> Sequence[Message]:
+        raise PermanentError("never")
+
+    bus = MemoryBus()
+    await bus.publish(OpenFolder(folder="waits"), CancelBatch(batch_id="b1"))
+    async with bus.consuming([Subscription("renderer", CancelBatch, refuse)]):
+        await until(bus.dead_letters)
+    ear = Service("gateway", [Subscription("gateway", ServiceStatus, hear)])
+    async with running(bus, ear, Service("indexer"), Service("renderer")):
+        told: dict[str, ServiceStatus] = {}
+        while len(told) < 3:
+            status = await heard.get()
+            told[status.service] = status
+    assert told["indexer"].queues["indexer.OpenFolder"] == 1
+    assert told["indexer"].dead_letters == {}
+    assert told["renderer"].dead_letters == {"renderer.CancelBatch": 1}
+    assert "indexer.OpenFolder" not in told["renderer"].queues
+    assert "renderer.CancelBatch.dead" not in told["renderer"].queues
+    assert told["gateway"].queues["wait.1s"] == 0
 
 
 async def test_a_sweep_goes_on_after_outages_and_errors() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from contextlib import suppress
+from typing import Protocol
 
 from prometheus_client import Gauge
 
 from chassis.process import every
-from messaging.bus import Bus
+from contracts.message import Message
 from messaging.errors import Outage
 from services.gateway.adapters.sql_outbox import SqlOutbox
 
@@ -17,10 +18,16 @@ OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is
 LOOK, GROUP = 1.0, 100
 
 
+class Carrier(Protocol):
+    """As much of the bus as is used here."""
+
+    async def publish(self, *messages: Message) -> None: ...
+
+
 class Relay:
     """One per process; replicas share the work through the outbox."""
 
-    def __init__(self, outbox: SqlOutbox, bus: Bus) -> None:
+    def __init__(self, outbox: SqlOutbox, bus: Carrier) -> None:
         self._outbox = outbox
         self._bus = bus
         self._bell = asyncio.Event()

@@ -58,6 +58,7 @@ class Member:
             reason=self.reason,
             depth=self.place.depth,
             busy=self.backend.load,
+            seconds=self._seconds,
             embeddings=tuple(sorted(self.backend.embeddings)),
         )
 
