@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from chassis.settings import BadSettings
-from cli import blobs, gallery
+from cli import blobs, dead, gallery
 from messaging.errors import CannotConnect, Outage
 
 app = typer.Typer(
@@ -115,6 +115,7 @@ def doctor(
 
 
 app.add_typer(blobs.app, name="blobs")
+app.add_typer(dead.app, name="dead")
 app.add_typer(gallery.app, name="gallery")
 
 topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)

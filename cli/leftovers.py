@@ -1,6 +1,5 @@
 """Finished bytes that wait in the blob store for images that nobody stores: shown, and dropped by hand."""
 
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -9,15 +8,13 @@ from dataclasses import dataclass
 from chassis.blob_keys import BlobKey
 from chassis.blobs import Blobs, BlobSettings, open_blobs
 from chassis.settings import BadSettings, Settings, read
+from cli import ages
 from cli.databases import DatabaseSettings, answering
 from messaging.errors import PermanentError
 from services.uploader.adapters.sql_ledger import SqlLedger
 from services.uploader.app import MIGRATIONS
 from services.uploader.domain.rows import Row, State
 from services.uploader.sweep import Blob, blobs_in
-
-_DURATION = re.compile(r"([0-9]+)(s|m|h|d)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 Tell = Callable[[str], None]
 
@@ -63,7 +60,7 @@ async def leftovers() -> AsyncIterator[Leftovers]:
 
 async def show(older_than: str, tell: Tell) -> None:
     """Raises BadSettings and Outage, as `leftovers`."""
-    seconds = _seconds(older_than)
+    seconds = ages.seconds(older_than)
     async with leftovers() as there:
         _show(await there.older_than(seconds), tell)
 
@@ -72,7 +69,7 @@ async def drop(keys: Sequence[str], older_than: str, sure: Callable[[], bool], t
     """What is named, or what is listed of that age, once `sure` says so. Raises as `show`."""
     if bool(keys) == bool(older_than):
         raise BadSettings("name the keys to drop, or give --older-than: one of the two")
-    named, seconds = {_key(key) for key in keys}, _seconds(older_than) if older_than else 0.0
+    named, seconds = {_key(key) for key in keys}, ages.seconds(older_than) if older_than else 0.0
     async with leftovers() as there:
         found = await (there.named(named) if named else there.older_than(seconds))
         _show(found, tell)
@@ -85,7 +82,7 @@ def _show(blobs: Sequence[Blob], tell: Tell) -> None:
     if not blobs:
         tell("nothing waits")
     for blob in blobs:
-        tell(f"{_age(blob.age):>6}  {blob.key}  {known(blob.row)}")
+        tell(f"{ages.in_words(blob.age):>6}  {blob.key}  {known(blob.row)}")
 
 
 def known(row: Row | None) -> str:
@@ -100,18 +97,6 @@ def known(row: Row | None) -> str:
     if row.state is State.DELETED:
         return f"{name}: deleted"
     return f"{name}: not stored yet"
-
-
-def _age(seconds: float) -> str:
-    unit = next((unit for unit in "dhm" if seconds >= _SECONDS[unit]), "s")
-    return f"{seconds // _SECONDS[unit]:.0f} {unit}"
-
-
-def _seconds(words: str) -> float:
-    match = _DURATION.fullmatch(words)
-    if match is None:
-        raise BadSettings(f"{words!r} is no age; write a number and s, m, h or d, like 2d")
-    return int(match[1]) * _SECONDS[match[2]]
 
 
 def _key(name: str) -> BlobKey:
