@@ -19,6 +19,7 @@ async def _serve(options: argparse.Namespace) -> None:
         options.render_seconds,
         Address(options.host, options.first_port, options.storage_url),
         Serverless(options.endpoints, options.workers, options.cold_start_seconds),
+        options.comfyui_versions.split(","),
     )
     async with running as ensemble:
         for name, value in ensemble.urls().items():
@@ -37,6 +38,9 @@ def main() -> None:
     )
     parser.add_argument("--backends", type=int, default=1, help="how many ComfyUI servers")
     parser.add_argument("--render-seconds", type=float, default=1.0, help="seconds that an image takes")
+    parser.add_argument(
+        "--comfyui-versions", default="0.33.0", help="what the ComfyUI servers say they are, in turn"
+    )
     parser.add_argument("--endpoints", type=int, default=0, help="how many RunPod serverless endpoints")
     parser.add_argument("--workers", type=int, default=3, help="most workers of an endpoint")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +73,11 @@ async def stand_ins(
     render_seconds: float,
     address: Address | None = None,
     serverless: Serverless | None = None,
+    versions: Sequence[str] = ("0.33.0",),
 ) -> AsyncIterator[StandIns]:
     """Serves them while the block lasts. Without a first port they take free ones and, in the same folder,
-    the same ones at every later start where they can: stored URLs go on working."""
+    the same ones at every later start where they can: stored URLs go on working. The ComfyUI servers have
+    these versions in turn."""
     address, serverless = address or Address(), serverless or Serverless()
     # ComfyUI servers, the storage, and RunPod last, so that wishing for it moves none of the others.
     count = backends + 1 + bool(serverless.endpoints)
@@ -88,7 +90,8 @@ async def stand_ins(
         urls = []
         for place, port in enumerate(ports[:backends]):
             files = folder / f"comfyui-{place + 1}"
-            settings = ComfyUISettings(files=files, render_seconds=render_seconds)
+            version = versions[place % len(versions)]
+            settings = ComfyUISettings(files=files, render_seconds=render_seconds, comfyui_version=version)
             urls.append(await served(comfyui(settings), port))
         cloud = await served(cloudinary(_account(folder, address)), ports[backends]) if storage else None
         api = None

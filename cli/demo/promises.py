@@ -4,7 +4,7 @@ what storage and backends themselves counted. Pure: everything was fetched befor
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import md5
 from io import BytesIO
 from typing import Any
@@ -25,6 +25,8 @@ class Evidence:
     assets: Sequence[Mapping[str, Any]]
     #: filename_prefix -> how often a backend rendered it, over all backends.
     renders: Mapping[str, int]
+    #: MD5 -> image name, of pictures that do not tell it themselves, such as those of serverless workers.
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def never_overwritten(evidence: Evidence) -> list[str]:
         if other := seen.get(digest):
             breaches.append(f"{image['name']} and {other} are the same picture")
         seen[digest] = image["name"]
-        if not image["placeholder"] and (made_for := _made_for(data)) != image["name"]:
+        if (
+            not image["placeholder"]
+            and (made_for := _made_for(data) or evidence.names.get(digest)) != image["name"]
+        ):
             breaches.append(f"what lies at {image['name']} was rendered for {made_for}")
     return breaches
 

@@ -14,6 +14,8 @@ class Stats:
     executed: int = 0
     #: Runs that came to their end and had a node to run, by filename_prefix.
     executions: Counter[str] = field(default_factory=Counter)
+    #: MD5 of each base64 picture -> its filename_prefix: the pictures themselves don't say what they are.
+    pictures: dict[str, str] = field(default_factory=dict)
     #: Accepted jobs by each text that stood beside the workflow: the client's own keys.
     own_keys: Counter[str] = field(default_factory=Counter)
     #: Jobs by the final state they came to.

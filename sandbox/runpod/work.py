@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Any
 
 from sandbox.comfyui.rules import Vanish
@@ -69,6 +71,10 @@ class Work:
             self.timeline.ended(job.id)
         if worker.rendered:
             self.stats.executions.update(job.subject.prefixes)
+        for image in told.get("images", ()):
+            if image["type"] == "base64" and job.subject.prefixes:
+                digest = md5(b64decode(image["data"]), usedforsecurity=False).hexdigest()
+                self.stats.pictures[digest] = job.subject.prefixes[0]
         return told
 
     def _posted(self, job: Job, answer: dict[str, Any]) -> Outcome:

@@ -10,6 +10,8 @@ from typing import Any
 from tests.distributed.processes import Replica
 from tests.journeys.around import Around
 
+#: A rule for a stand-in.
+Mishap = Mapping[str, Any]
 #: What a schedule is over with.
 Over = asyncio.Event
 
@@ -29,15 +31,16 @@ async def deaths(
 
 
 async def mishaps(
-    around: Around, kinds: Sequence[Mapping[str, Any]], seed: int, pauses: tuple[float, float], over: Over
+    around: Around, backends: Sequence[str], kinds: Sequence[Mishap], pauses: tuple[float, float], over: Over
 ) -> None:
-    """One mishap after each pause, at one backend. Each kind has had its turn before any has another."""
-    dice = random.Random(seed)
+    """One mishap after each pause, at one of these backends. Each kind has had its turn before any has
+    another."""
+    dice = random.Random(len(kinds))
     while True:
         for kind in dice.sample(kinds, len(kinds)):
             if await _over_within(dice.uniform(*pauses), over):
                 return
-            await around.trouble_backend(dice.choice(around.where.backends), kind)
+            await around.trouble_backend(dice.choice(backends), kind)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import random
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -18,13 +18,16 @@ from tests.source import ROOT
 
 
 @asynccontextmanager
-async def beside(folder: Path, render_seconds: float, backends: int = 2) -> AsyncIterator[Around]:
-    """ComfyUI servers and a Cloudinary that outlive every service."""
+async def beside(
+    folder: Path, render_seconds: float, backends: int = 2, *more: str, endpoints: int = 0
+) -> AsyncIterator[Around]:
+    """ComfyUI servers, RunPod endpoints and a Cloudinary that outlive every service; `more` are further words
+    for `python -m sandbox`."""
     with (folder / "sandbox.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sandbox", "--folder", str(folder / "sandbox")),
-            *("--first-port", str(_ports_in_a_row(backends + 1)), "--backends", str(backends)),
-            *("--render-seconds", str(render_seconds)),
+            *("--first-port", str(_ports_in_a_row(backends + 2)), "--backends", str(backends)),
+            *("--render-seconds", str(render_seconds), "--endpoints", str(endpoints), *more),
             cwd=ROOT,
             env=environment({}),
             stdin=asyncio.subprocess.DEVNULL,
@@ -32,15 +35,23 @@ async def beside(folder: Path, render_seconds: float, backends: int = 2) -> Asyn
             stderr=log,
         )
     try:
-        known = dict([await _line(process), await _line(process)])
-        urls = tuple(url.removeprefix("comfyui+") for url in known["RENDERER_URLS"].split(","))
-        storage = credentials(known["CLOUDINARY_URL"]).upload_prefix
+        known = dict([await _line(process) for _ in range(4 if endpoints else 2)])
         async with httpx.AsyncClient(timeout=30) as client:
-            yield Around(StandIns(urls, storage), client)
+            yield Around(_where(known), client)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def _where(known: Mapping[str, str]) -> StandIns:
+    renderers = known["RENDERER_URLS"].split(",")
+    return StandIns(
+        backends=tuple(url.removeprefix("comfyui+") for url in renderers if url.startswith("comfyui+")),
+        storage=credentials(known["CLOUDINARY_URL"]).upload_prefix,
+        runpod=known.get("RUNPOD_API_URL"),
+        endpoints=tuple(url.removeprefix("runpod://") for url in renderers if url.startswith("runpod://")),
+    )
 
 
 async def _line(process: asyncio.subprocess.Process) -> tuple[str, str]:

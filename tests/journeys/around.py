@@ -18,10 +18,15 @@ from tests.journeys.waiting import until
 
 @dataclass(frozen=True)
 class Around:
-    """Two ComfyUI servers and a Cloudinary that outlive any system that works with them."""
+    """ComfyUI servers, RunPod endpoints and a Cloudinary that outlive any system that works with them."""
 
     where: StandIns
     client: httpx.AsyncClient
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Base URLs of the RunPod endpoints."""
+        return tuple(f"{self.where.runpod}/{name}" for name in self.where.endpoints)
 
     async def assets(self) -> list[dict[str, Any]]:
         """The storage's own list."""
@@ -46,7 +51,10 @@ class Around:
         return renders
 
     async def backends(self) -> list[dict[str, Any]]:
-        return [await self._get(f"{backend}/sandbox/stats") for backend in self.where.backends]
+        """What each ComfyUI server and each endpoint counted."""
+        return [
+            await self._get(f"{backend}/sandbox/stats") for backend in (*self.where.backends, *self.endpoints)
+        ]
 
     async def storage(self) -> Mapping[str, Any]:
         stats: dict[str, Any] = await self._get(f"{self.where.storage}/sandbox/stats")

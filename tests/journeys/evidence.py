@@ -19,7 +19,9 @@ async def gathered(around: Around, batches: Sequence[Batch]) -> Evidence:
     urls = [image["url"] for image in _images(batches) if image["url"]]
     answers = await asyncio.gather(*map(around.client.get, urls))
     delivered = {url: answer.raise_for_status().content for url, answer in zip(urls, answers, strict=True)}
-    return Evidence(batches, delivered, await around.assets(), await around.renders())
+    pictures = [backend.get("pictures", {}) for backend in await around.backends()]
+    made_for = {digest: prefix.rpartition("/")[2] for known in pictures for digest, prefix in known.items()}
+    return Evidence(batches, delivered, await around.assets(), await around.renders(), made_for)
 
 
 def breaches(evidence: Evidence, replaced: Collection[str] = (), foreign: Collection[str] = ()) -> list[str]:

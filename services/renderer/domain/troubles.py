@@ -35,8 +35,19 @@ _LASTING = frozenset(
 )
 #: Counted tries that an image has, by the code of the last trouble.
 MAX_TRIES = 5
-#: A backend that restarts says nothing about the image; one that dies of it each time does.
-_TRIES = {"vanished": 10}
+#: What a backend does to an image says little about the image; one that ends all of its backends does.
+_TRIES = dict.fromkeys(
+    (
+        "vanished",
+        "out_of_memory",
+        "gpu_error",
+        "file_missing",
+        "interrupted",
+        "node_offline",
+        "backend_error",
+    ),
+    10,
+)
 #: Seconds of the longest rest between two tries.
 LONGEST_REST = 60.0
 MAX_DETAIL = 300
