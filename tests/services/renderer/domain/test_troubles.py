@@ -34,15 +34,16 @@ def test_an_image_that_came_to_the_wrong_backend_goes_on_at_once_uncounted() -> 
 
 
 def test_a_passing_trouble_rests_longer_each_time_and_ends_with_the_fifth() -> None:
-    trouble = Passing("out_of_memory", "full")
+    trouble = Passing("no_image", "nothing came of it")
     made = [follows(trouble, "one", tries, 100.0, LIMITS) for tries in range(5)]
     assert made[:4] == [Again(100.0 + 2**n, n + 1, "one") for n in range(4)]
     assert made[4] is trouble
 
 
-def test_a_backend_that_forgets_says_less_about_the_image() -> None:
-    assert isinstance(follows(Passing("vanished", "gone"), "one", 8, 0.0, LIMITS), Again)
-    assert isinstance(follows(Passing("vanished", "gone"), "one", 9, 0.0, LIMITS), Passing)
+@pytest.mark.parametrize("code", ["vanished", "out_of_memory", "gpu_error", "file_missing"])
+def test_what_a_backend_does_to_an_image_says_less_about_it(code: str) -> None:
+    assert isinstance(follows(Passing(code, "gone"), "one", 8, 0.0, LIMITS), Again)
+    assert isinstance(follows(Passing(code, "gone"), "one", 9, 0.0, LIMITS), Passing)
 
 
 def test_what_a_retry_cannot_mend_is_not_retryable() -> None:
