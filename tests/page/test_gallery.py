@@ -83,6 +83,20 @@ async def test_several_are_selected_and_put_into_a_collection(system: System, ch
     await areg.page.reload()
     await areg.page.get_by_label("Collection", exact=True).select_option(label="Covers")
     await expect(areg.page.locator(".item .number")).to_have_text(["#4", "#3", "#2"])
+    await areg.page.get_by_label("Select number 3").check()
+    await areg.page.get_by_role("button", name="Take out of the collection").click()
+    await expect(areg.page.locator(".item .number")).to_have_text(["#4", "#2"])
+    await areg.page.get_by_role("button", name="Drop collection").click()
+    await areg.page.get_by_role("dialog", name="Drop Covers?").get_by_role("button", name="Drop").click()
+    await expect(areg.page.locator(".item .number")).to_have_text(["#4", "#3", "#2", "#1"])
+
+
+async def test_what_was_made_is_counted_by_day_and_character(system: System, chromium: Browser) -> None:
+    areg = await _in_the_gallery(system, chromium, 3, PHONE)
+    await areg.opens("Usage")
+    await expect(areg.page.locator("tbody td")).to_contain_text(["", "Opal Fever", "3", "0", "0", "0"])
+    assert await areg.found_by_axe() == []
+    assert await areg.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_another_user_sees_nothing_of_it(system: System, chromium: Browser) -> None:

@@ -1,6 +1,7 @@
 // What of a character's images is shown, and in which order; and the archive of it.
 
-import { send } from "./api.js";
+import { call, send } from "./api.js";
+import { name, sure } from "./dialogs.js";
 import { fill, h, set, toast } from "./dom.js";
 
 const SORTS = [
@@ -11,11 +12,16 @@ const SORTS = [
 ];
 
 export class Filters {
-  constructor({ collections, here, changed }) {
+  /** `told` hears of all collections as they are now, `changed` that something else is to be shown. */
+  constructor({ collections, here, changed, told }) {
+    Object.assign(this, { changed, told });
     this.favourite = toggle("Favourites", changed);
     this.placeholder = toggle("Placeholders", changed);
     this.sort = h("select", { "aria-label": "Order", onchange: changed }, ...SORTS.map(([value, said]) => h("option", { value }, said)));
     this.collection = h("select", { "aria-label": "Collection", onchange: changed });
+    this.rename = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#rename() }, "Rename collection");
+    this.drop = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#drop() }, "Drop collection");
+    this.collection.addEventListener("change", () => this.#chosenCollection());
     this.batch = h("input", { "aria-label": "Batch", type: "search", placeholder: "batch id", onchange: changed });
     this.archive = h("button", { type: "button", class: "quiet", onclick: () => this.#export(here) }, "Download all");
     this.element = h(
@@ -25,17 +31,47 @@ export class Filters {
       this.placeholder,
       this.sort,
       this.collection,
+      this.rename,
+      this.drop,
       this.batch,
       this.archive,
     );
     this.offer(collections);
   }
 
+  /** Shows what there is to choose from, after somebody made, renamed or dropped one. */
   offer(collections) {
+    this.collections = collections;
     const kept = this.collection.value;
     const options = collections.map((each) => h("option", { value: each.id }, each.name));
     fill(this.collection, h("option", { value: "" }, "Every collection"), ...options);
-    this.collection.value = kept;
+    this.collection.value = collections.some((each) => each.id === kept) ? kept : "";
+    this.#chosenCollection();
+  }
+
+  #chosenCollection() {
+    for (const button of [this.rename, this.drop]) set(button, "hidden", !this.collection.value);
+  }
+
+  async #rename() {
+    const known = this.collections.find((each) => each.id === this.collection.value);
+    const act = (written) => call("PATCH", `/v1/collections/${known.id}`, { body: { name: written } });
+    const renamed = await name("Rename collection", "Name", known.name, "Rename", act);
+    if (!renamed) return;
+    Object.assign(known, renamed);
+    this.told(this.collections);
+  }
+
+  async #drop() {
+    const known = this.collections.find((each) => each.id === this.collection.value);
+    if (!(await sure(`Drop ${known.name}?`, "Its images stay where they are.", "Drop"))) return;
+    try {
+      await call("DELETE", `/v1/collections/${known.id}`);
+      this.told(this.collections.filter((each) => each !== known));
+      this.changed();
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
   }
 
   get active() {

@@ -33,8 +33,10 @@ export async function gallery(room, { path, go }) {
 
   const here = `/v1/characters/${encodeURIComponent(character.id)}`;
   const collections = await gather("/v1/collections?limit=100");
-  const selection = new Selection({ collections, done: () => grid.restart() });
-  const filters = new Filters({ collections, here, changed: () => grid.restart() });
+  const told = (now) => [selection, filters].forEach((each) => each.offer(now));
+  const again = () => grid.restart();
+  const selection = new Selection({ collections, told, done: again, inside: () => filters.collection.value });
+  const filters = new Filters({ collections, told, here, changed: again });
   const grid = new Grid({
     signal: leaving.signal,
     load: (cursor) => call("GET", `${here}/images?${filters.query(cursor)}`, { signal: leaving.signal }),

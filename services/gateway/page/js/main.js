@@ -6,10 +6,12 @@ import { make } from "./make.js";
 import { operate } from "./operate.js";
 import { bearer, onChange, signOut, takeFromAddress } from "./session.js";
 import { signInPage } from "./signin.js";
+import { usage } from "./usage.js";
 
 const PAGES = [
   { name: "make", title: "Make", show: make },
   { name: "gallery", title: "Gallery", show: gallery },
+  { name: "usage", title: "Usage", show: usage },
   { name: "operate", title: "Operate", show: operate, scope: "operate" },
 ];
 

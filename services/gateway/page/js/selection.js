@@ -13,9 +13,9 @@ export class Selection {
   #last = null;
   #order = [];
 
-  constructor({ collections, done }) {
-    this.collections = collections;
-    this.done = done;
+  /** `inside()` is the collection that is looked at, if any; `told` hears of all collections as they are now. */
+  constructor({ collections, inside, told, done }) {
+    Object.assign(this, { collections, inside, told, done });
     this.count = h("span", { role: "status" });
     this.into = h("select", { "aria-label": "Put into a collection", onchange: () => this.#collect() });
     this.#offer();
@@ -26,6 +26,7 @@ export class Selection {
       button("Favourite", () => this.#bulk("favourite", "marked as favourites")),
       button("Not favourite", () => this.#bulk("unfavourite", "no longer favourites")),
       this.into,
+      (this.out = button("Take out of the collection", () => this.#takeOut())),
       button("Delete", () => this.#delete(), "danger"),
       button("Clear", () => this.clear()),
     );
@@ -65,7 +66,13 @@ export class Selection {
 
   #show() {
     set(this.element, "hidden", this.#chosen.size === 0);
+    set(this.out, "hidden", !this.inside());
     say(this.count, `${many(this.#chosen.size, "image")} selected`);
+  }
+
+  offer(collections) {
+    this.collections = collections;
+    this.#offer();
   }
 
   #offer() {
@@ -94,6 +101,18 @@ export class Selection {
     }
   }
 
+  async #takeOut() {
+    const here = this.inside();
+    try {
+      for (const id of this.#chosen.keys()) {
+        await call("DELETE", `/v1/collections/${here}/images/${encodeURIComponent(id)}`);
+      }
+      await this.done();
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+
   async #collect() {
     const chosen = this.into.value;
     this.into.value = "";
@@ -101,8 +120,7 @@ export class Selection {
     const make = (written) => call("POST", "/v1/collections", { body: { name: written } });
     const collection = chosen === "new" ? await name("New collection", "Name", "", "Make", make) : this.collections.find((each) => each.id === chosen);
     if (!collection) return;
-    if (chosen === "new") this.collections.push(collection);
-    this.#offer();
+    if (chosen === "new") this.told([...this.collections, collection]);
     try {
       const ids = [...this.#chosen.keys()];
       for (let at = 0; at < ids.length; at += MOST) {
