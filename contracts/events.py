@@ -170,6 +170,8 @@ class ImageResult(Value):
 
     ordinal: Ordinal
     index: Index
+    #: The number that was reserved for it, where another asset lay there and it got a new one.
+    moved_from: Index | None = None
     status: Literal["succeeded", "placeholder", "failed", "canceled", "deleted"]
     public_id: str | None = None
     url: str | None = None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contracts.commands import GenerateBatch
@@ -37,10 +37,18 @@ class Batch:
     rejected: BatchRejected | None = None
     cancel_requested_at: float | None = None
     finished_at: float | None = None
+    #: Whether it was accepted just now, so that nothing can be known of its images.
+    fresh: bool = field(default=False, compare=False)
 
     @property
     def reserved(self) -> bool:
         return self.first is not None
+
+    def moved_from(self, image: ImageState) -> int | None:
+        """The number that was reserved for the image, where something else lay there and it got another."""
+        if self.first is None or image.index == self.first + image.ordinal:
+            return None
+        return self.first + image.ordinal
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def finished(batch: Batch, images: Sequence[ImageState]) -> BatchFinished:
         placeholders=sum(counts.get(status, 0) for status in BLANK),
         failed=counts.get(Status.FAILED, 0),
         canceled=counts.get(Status.CANCELED, 0),
-        results=tuple(_result(image) for image in sorted(images, key=lambda image: image.ordinal)),
+        results=tuple(_result(batch, image) for image in sorted(images, key=lambda image: image.ordinal)),
     )
 
 
@@ -131,11 +139,12 @@ def count(images: Sequence[ImageState]) -> dict[Status, int]:
     return {status: statuses.count(status) for status in set(statuses)}
 
 
-def _result(image: ImageState) -> ImageResult:
+def _result(batch: Batch, image: ImageState) -> ImageResult:
     asset, error = image.asset, image.error
     return ImageResult(
         ordinal=image.ordinal,
         index=image.index,
+        moved_from=batch.moved_from(image),
         status=image.status.word,  # type: ignore[arg-type]
         public_id=asset.public_id if asset else None,
         url=asset.url if asset else None,

@@ -61,6 +61,7 @@ def _image(ordinal: int, **ended: Any) -> dict[str, Any]:
         "id": f"{_BATCH_ID}.{ordinal}",
         "ordinal": ordinal,
         "index": index,
+        "moved_from": None,
         "round": 1,
         "name": f"{_NAME}{index}",
         "stage": None,

@@ -148,6 +148,9 @@ class ImageShape(BaseModel):
     id: str = Field(description="of `/v1/images/{image_id}`", examples=[examples.IMAGE_ID])
     ordinal: int = Field(description="place inside the batch, from 0")
     index: int = Field(description="number inside the folder", examples=[7])
+    moved_from: int | None = Field(
+        description="the number that was reserved for it, where something else lay there already"
+    )
     round: int = Field(description="1, and one more with every retry")
     name: str | None = Field(description="known once it has its number", examples=["Areg_opal-fever_image_7"])
     status: ImageWord

@@ -97,6 +97,7 @@ def image(known: ImageState, live: Live, of: Batch | None) -> ImageShape:
         id=image_id(known.batch_id, known.ordinal),
         ordinal=known.ordinal,
         index=known.index,
+        moved_from=of.moved_from(known) if of else None,
         round=known.round,
         name=asset.name if asset else _name(known, of),
         status=Status.RUNNING.value if running and not ended else word(known),

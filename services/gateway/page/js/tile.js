@@ -30,7 +30,8 @@ export class Tile {
     const { width, height, status } = image.width ? image : { ...image, ...batch, status: image.status };
     this.element.dataset.status = status;
     this.frame.style.aspectRatio = `${width} / ${height}`;
-    say(this.number, `#${image.index}`);
+    const taken = image.moved_from == null ? "" : ` (number ${image.moved_from} was taken)`;
+    say(this.number, `#${image.index}${taken}`);
     say(this.stage, stageWord(image));
     set(this.bar, "hidden", status !== "running");
     if (image.steps) this.bar.value = image.step / image.steps;

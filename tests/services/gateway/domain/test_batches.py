@@ -108,6 +108,12 @@ ENDS = [
 ]
 
 
+def test_the_end_says_which_image_was_given_another_number() -> None:
+    moved = images.stored(images.asked(image(1), 40), stored(1, index=40))
+    end = finished(Batch(request(), 0.0, first=FIRST), [image(0, stored(0)), moved])
+    assert [(result.index, result.moved_from) for result in end.results] == [(FIRST, None), (40, FIRST + 1)]
+
+
 def test_a_deleted_placeholder_stays_a_placeholder_in_the_counts() -> None:
     known = [image(0, stored(0), deleted=True), image(1, stored(1, placeholder=True), deleted=True)]
     end = finished(Batch(request(), 0.0, first=FIRST), known)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from contracts import names
 from contracts.commands import GenerateBatch
-from contracts.events import BatchRejected, ImageFailed, ImageStored, IndicesReserved
+from contracts.events import BatchRejected, ImageFailed, ImageStored, IndexReassigned, IndicesReserved
 from contracts.message import Message
 from contracts.topology import QUEUES
 from contracts.transient import RenderProgress
@@ -146,6 +146,18 @@ def stored(event: IndicesReserved, ordinal: int, round_: int = 1, **more: Any) -
 def blank(event: IndicesReserved, ordinal: int) -> ImageStored:
     """The placeholder of an image that can't be made."""
     return stored(event, ordinal, placeholder=True, seed=None, backend=None)
+
+
+def moved(event: IndicesReserved, ordinal: int, new: int) -> IndexReassigned:
+    return IndexReassigned(
+        batch_id=event.batch_id,
+        ordinal=ordinal,
+        round=1,
+        folder=event.folder,
+        old_index=event.first + ordinal,
+        new_index=new,
+        next_index=new + 1,
+    )
 
 
 def failed(event: IndicesReserved, ordinal: int, round_: int = 1, **more: Any) -> ImageFailed:

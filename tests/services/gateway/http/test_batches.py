@@ -112,6 +112,7 @@ async def test_a_stored_image_is_told_whole(door: Door) -> None:
         "favourite": False,
         "ordinal": 0,
         "index": 1,
+        "moved_from": None,
         "round": 1,
         "name": "Areg_opal-fever_image_1",
         "status": "succeeded",
@@ -134,6 +135,16 @@ async def test_a_stored_image_is_told_whole(door: Door) -> None:
         "created_at": "2030-01-01T00:00:01Z",
         "error": None,
     }
+
+
+async def test_an_image_that_had_to_give_way_says_which_number_was_its_own(door: Door) -> None:
+    door.peer.script = lambda event: [peer.stored(event, 0)]
+    made = await door.batch(await door.character(), 2)
+    event = await door.peer.reserved()
+    await door.peer.says(peer.moved(event, 1, new=9))
+    images = (await door.seen(made["id"]))["images"]
+    told = [(image["index"], image["moved_from"], image["name"]) for image in images]
+    assert told == [(1, None, "Areg_opal-fever_image_1"), (9, 2, "Areg_opal-fever_image_9")]
 
 
 async def test_a_failure_says_its_code_and_whether_a_retry_can_help(door: Door) -> None:
