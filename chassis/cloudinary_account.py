@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,12 +18,17 @@ from chassis.cloudinary_answers import Limited, NotFound, Refused, Unauthorized,
 from chassis.cloudinary_delivery import signed_url
 from chassis.cloudinary_folders import FolderMode, folder_mode
 from chassis.cloudinary_gate import Gate
-from chassis.cloudinary_sdk import CERT_KWARGS, admin, cloudinary, uploader, utils
+from chassis.cloudinary_sdk import CERT_KWARGS, admin, api, cloudinary, uploader, utils
 from chassis.cloudinary_url import Credentials, credentials
 from messaging.errors import Outage
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+
+#: A name that no asset has.
+NOWHERE = "darkroom-nothing-lies-here.txt"
+#: Seconds between two looks at what there is to ask.
+LOOK_SECONDS = 1.0
 
 CALLS = Counter("darkroom_cloudinary_calls", "Calls to Cloudinary by how they ended", ["call", "outcome"])
 SECONDS = Histogram("darkroom_cloudinary_seconds", "Time of a call to Cloudinary", ["call"])
@@ -87,11 +92,28 @@ class Account:
         return signed_url(url, self._whose.api_secret)
 
     async def trouble(self) -> str | None:
-        """Why the last call got no answer, None once one does. Asks nothing: calls that failed come again.
-        A used-up quota of the Admin API is none: nothing that has to be stored waits for it."""
+        """Why the last call got no answer, None once one did. Asks nothing itself. A used-up quota of the
+        Admin API is none: nothing that has to be stored waits for it."""
         listing = self._admin.trouble
         why = self._uploads.trouble or (None if isinstance(listing, Limited) else listing)
         return str(why) if why else None
+
+    async def look(self) -> None:
+        """Asks what nobody else does, to be repeated every second or so: at the start for the folder mode, so
+        that a wrong key shows before the first image does; later whether an API in trouble is back, where it
+        was not called for a while, with growing pauses. Raises nothing.
+
+        The Upload API is asked for an asset that there is not, which counts against no quota. A ping of the
+        Admin API does, so a used-up quota is left alone.
+        """
+        with suppress(Outage, NotFound, Refused):
+            if self._uploads.asks():
+                await self.call(uploader.explicit, NOWHERE, resource_type="raw", type="upload")
+        with suppress(Outage, NotFound, Refused):
+            if self._mode is None and self._admin.trouble is None:
+                await self.folder_mode()
+            elif not isinstance(self._admin.trouble, Limited) and self._admin.asks():
+                await self.call(api.ping)
 
     def _work(self, function: Callable[..., Any], args: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         self._wire.forget()

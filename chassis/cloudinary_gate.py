@@ -14,8 +14,8 @@ UNAUTHORIZED_RESTS = (2.0, 5.0, 15.0, 30.0)
 LONGEST_LIMIT = 3900.0
 #: Seconds over which processes spread that wait for the same reset.
 SPREAD = 5.0
-#: A failure that long ago, with no other since, says nothing of now: calls that failed come again sooner.
-OUTDATED = 180.0
+#: Seconds without a call after which an API in trouble is asked again, for the first, second, ... time.
+ASKING_RESTS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 
 class Gate:
@@ -27,6 +27,7 @@ class Gate:
         self._closed_until = 0.0
         self._why: Outage | None = None
         self._failed_at = 0.0
+        self._asked = 0
 
     def pass_through(self) -> None:
         """Raises what closed the gate, as long as it is closed."""
@@ -34,7 +35,7 @@ class Gate:
             raise _bare(self._why)
 
     def answered(self) -> None:
-        self._refusals, self._closed_until, self._why = 0, 0.0, None
+        self._refusals, self._closed_until, self._why, self._asked = 0, 0.0, None, 0
 
     def failed(self, why: Outage) -> None:
         """Calls that were under way together, and are refused together, lengthen the rest once."""
@@ -48,18 +49,27 @@ class Gate:
 
     @property
     def trouble(self) -> Outage | None:
-        """Why the last call got no answer."""
-        now = self._clock()
-        outdated = now >= self._closed_until and now - self._failed_at > OUTDATED
-        return None if outdated else self._why
+        """Why the last call got no answer, None once one did."""
+        return self._why
+
+    def asks(self) -> bool:
+        """Whether it is time to ask once more, since nobody else does. Whoever is told so asks; the next
+        time comes later."""
+        rest = ASKING_RESTS[min(self._asked, len(ASKING_RESTS) - 1)] * _chance()
+        due = self._why is not None and self._clock() >= max(self._closed_until, self._failed_at + rest)
+        self._asked += due
+        return due
 
     def _rest(self, why: Limited | Unauthorized, now: float) -> float:
-        # Chance spreads processes, and guards nothing.
-        chance = random.random()  # noqa: S311
         if isinstance(why, Limited) and why.resets_at is not None:
-            return min(max(0.0, why.resets_at - now), LONGEST_LIMIT) + chance * SPREAD
+            return min(max(0.0, why.resets_at - now), LONGEST_LIMIT) + (_chance() - 0.75) * 2 * SPREAD
         rests = LIMITED_RESTS if isinstance(why, Limited) else UNAUTHORIZED_RESTS
-        return rests[min(self._refusals, len(rests)) - 1] * (0.75 + chance / 2)
+        return rests[min(self._refusals, len(rests)) - 1] * _chance()
+
+
+def _chance() -> float:
+    """A factor between 0.75 and 1.25, which spreads processes and guards nothing."""
+    return 0.75 + random.random() / 2  # noqa: S311
 
 
 def _bare(why: Outage) -> Outage:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.blobs import Blobs, open_blobs
-from chassis.cloudinary_account import open_account
+from chassis.cloudinary_account import LOOK_SECONDS, open_account
 from chassis.database import open_database
 from chassis.process import Service, every
 from contracts.commands import DeleteImage
@@ -52,6 +52,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
                 lambda: every(MIRROR_SECONDS, mirror.write, "index.txt"),
                 lambda: every(VERIFY_SECONDS, mirror.verify, "index.txt verified"),
                 lambda: every(SWEEP_SECONDS, Sweep(blobs, ledger).round, "blob sweep"),
+                lambda: every(LOOK_SECONDS, account.look, "storage"),
             ],
             checks={"database": database.trouble, "blob store": blobs.trouble, "storage": account.trouble},
             in_flight=lambda: len(ledger.held),

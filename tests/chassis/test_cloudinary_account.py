@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from chassis.cloudinary_account import Account, NotFound, Refused, Unauthorized, open_account
 from chassis.cloudinary_answers import Limited
-from chassis.cloudinary_gate import OUTDATED, SPREAD
+from chassis.cloudinary_gate import ASKING_RESTS, SPREAD
 from chassis.cloudinary_url import credentials
 from chassis.settings import BadSettings
 from messaging.errors import Outage
@@ -194,15 +194,64 @@ async def test_a_limit_on_listing_does_not_stop_uploads(account: Account, stand_
     assert await account.trouble() is None
 
 
-async def test_old_trouble_says_nothing_of_now(stand_in: str) -> None:
+@pytest.mark.parametrize("function", [uploader.destroy, api.resource])
+async def test_storage_that_is_back_is_noticed_by_who_has_nothing_to_ask(
+    stand_in: str, function: Any
+) -> None:
     clock = Clock()
     async with open_account(url_of(stand_in), 1, clock) as account:
-        await fault(stand_in, kind="error_503")
+        await account.look()
+        await fault(stand_in, kind="error_503", count=3)
         with pytest.raises(Outage):
-            await account.call(api.ping)
-        assert await account.trouble()
-        clock.now += OUTDATED + 1
+            await account.call(function, NAME)
+        for rest in (0, *ASKING_RESTS[:2]):
+            clock.now += rest * 1.25
+            await account.look()
+            assert await account.trouble()
+        clock.now += ASKING_RESTS[2] * 1.25
+        await account.look()
         assert await account.trouble() is None
+
+
+async def test_asking_again_costs_a_call_only_after_growing_pauses(stand_in: str) -> None:
+    clock = Clock()
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="error_503", calls=["upload", "explicit"], count=None)
+        with pytest.raises(Outage):
+            await account.call(uploader.upload, PNG, public_id=NAME)
+        for _ in range(600):
+            clock.now += 0.5
+            await account.look()
+        # 1, 2, 5, 10, 20 and then each 30 seconds, give or take a quarter, in five minutes.
+        assert 11 <= (await calls(stand_in))["explicit"] <= 17
+
+
+async def test_a_refused_account_is_asked_again_after_its_rest_and_a_used_up_listing_never(
+    stand_in: str,
+) -> None:
+    clock = Clock(time.time())
+    async with open_account(url_of(stand_in), 1, clock) as account:
+        await fault(stand_in, kind="unauthorized", calls=["upload"])
+        await fault(stand_in, kind="limited_420", calls=["ping"])
+        with pytest.raises(Unauthorized):
+            await account.call(uploader.upload, PNG, public_id=NAME)
+        with pytest.raises(Limited):
+            await account.call(api.ping)
+        await account.look()
+        assert "CLOUDINARY_URL" in (await account.trouble() or "")
+        clock.now += 600
+        await account.look()
+        assert await account.trouble() is None
+        assert (await calls(stand_in))["ping"] == 1
+
+
+async def test_the_first_look_asks_for_the_folder_mode_and_shows_a_wrong_key(stand_in: str) -> None:
+    async with open_account(url_of(stand_in), 1) as account, open_account(url_of(stand_in, "no"), 1) as wrong:
+        await account.look()
+        await account.look()
+        assert (await calls(stand_in))["config"] == 1
+        await wrong.look()
+        assert "CLOUDINARY_URL" in (await wrong.trouble() or "")
 
 
 @pytest.mark.parametrize("status", [408, 413, 422, 423, 499, 501, 504])
