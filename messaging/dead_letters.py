@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from contracts.limits import MAX_BODY
 from contracts.topology import Queue
 from messaging.envelope import Envelope
-from messaging.history import Death
+from messaging.history import Death, moment, speakable
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class DeadLetter:
 
     @property
     def died_at(self) -> datetime | None:
-        return _moment(self.death.at)
+        return self.death.moment
 
     @property
     def first_seen(self) -> datetime | None:
         """When its first attempt failed."""
-        return _moment(self.envelope.first_seen or "")
+        return moment(self.envelope.first_seen or "")
 
     def bodiless(self) -> Self:
         return replace(self, envelope=replace(self.envelope, body=b""))
@@ -138,12 +138,4 @@ def _batch_of(envelope: Envelope) -> str | None:
     except (ValueError, RecursionError):
         return None
     batch_id = said.get("batch_id") if isinstance(said, dict) else None
-    return batch_id if isinstance(batch_id, str) else None
-
-
-def _moment(written: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(written)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
+    return speakable(batch_id) if isinstance(batch_id, str) else None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 #: Deaths that are remembered, and characters of the reason of each: headers have to stay small.
@@ -15,6 +16,10 @@ class Death(NamedTuple):
     at: str
     reason: str
     attempts: int
+
+    @property
+    def moment(self) -> datetime | None:
+        return moment(self.at)
 
 
 def longer(deaths: Sequence[Death], last: Death) -> tuple[Death, ...]:
@@ -36,8 +41,22 @@ def read(text: str) -> tuple[Death, ...]:
     return tuple(death for death in deaths if death)[-MAX_DEATHS:]
 
 
+def moment(written: str) -> datetime | None:
+    """None where nobody, or nobody who knew the time zone, wrote it."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+def speakable(text: str) -> str:
+    """JSON can hold halves of characters, which no encoding can say again."""
+    return text.encode(errors="replace").decode()
+
+
 def _death(told: Any) -> Death | None:
     match told:
         case {"at": str(at), "reason": str(reason), "attempts": int(attempts)}:
-            return Death(at, reason[:MAX_WORDS], attempts)
+            return Death(speakable(at[:MAX_WORDS]), speakable(reason[:MAX_WORDS]), attempts)
     return None

@@ -34,6 +34,7 @@ from services.gateway.adapters.relay import Relay
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_changes import SqlChanges
 from services.gateway.adapters.sql_collections import SqlCollections
+from services.gateway.adapters.sql_figures import SqlFigures
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.sql_keys import SqlKeys
 from services.gateway.adapters.sql_marks import SqlMarks
@@ -44,6 +45,7 @@ from services.gateway.adapters.stage import KnownFleet, LiveStage
 from services.gateway.adapters.tokens import Tokens
 from services.gateway.adapters.webhooks.post import open_post
 from services.gateway.domain.limits import Limits
+from services.gateway.operate_ports import OperateDesk
 from services.gateway.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -93,6 +95,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             limits=limits,
             exports=Exports(EXPORTS, EXPORTS_PER_USER),
             stored=StoredImages(http),
+            operate=OperateDesk(fleet, SqlFigures(database), bus.dead),
         )
         yield Service(
             name="gateway",

@@ -43,6 +43,7 @@ def of_image(image: ImageState) -> dict[str, Any]:
         "public_id": asset.public_id if asset else None,
         "stored_at": asset.created_at.timestamp() if asset else None,
         "gpu_ms": asset.gpu_ms if asset else None,
+        "cause": image.cause,
     }
 
 

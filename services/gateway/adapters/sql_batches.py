@@ -165,7 +165,9 @@ class SqlBatches:
             select(IMAGES.c.ordinal).where(named).order_by(IMAGES.c.ordinal).with_for_update()
         )
         await connection.execute(
-            update(IMAGES).where(named).values(round=round_, status=status.value, ended_day=None)
+            update(IMAGES)
+            .where(named)
+            .values(round=round_, status=status.value, ended_day=None, ended_at=None, cause=None)
         )
         reopened = {
             "ended": await count_ended(connection, row["batch_id"]),

@@ -146,13 +146,15 @@ class SqlGallery:
             "username": batch["username"] or (asset and asset.username),
             "character_id": batch["character_id"] or (asset and asset.character.id),
         }
-        day = _ended_day(image, now)
+        end = _end(image, now)
         values = of_image(image) | owner
-        statement = self._database.insert(IMAGES).values(**values, ended_day=day)
+        statement = self._database.insert(IMAGES).values(**values, **end)
         changes = {name: value for name, value in values.items() if name not in ("batch_id", "ordinal")}
-        # An end without an asset has no time of its own: the day on which it was first heard of counts.
-        keeps = day is not None and asset is None
-        changes["ended_day"] = func.coalesce(IMAGES.c.ended_day, day) if keeps else day
+        # An end without an asset has no time of its own: when it was first heard of counts.
+        keeps = end["ended_at"] is not None and asset is None
+        changes |= {
+            name: func.coalesce(IMAGES.c[name], value) if keeps else value for name, value in end.items()
+        }
         await connection.execute(
             statement.on_conflict_do_update(index_elements=["batch_id", "ordinal"], set_=changes)
         )
@@ -197,7 +199,8 @@ def _started(batch: RowMapping, image: ImageState) -> float | None:
     return begun if known is None else min(known, begun)
 
 
-def _ended_day(image: ImageState, now: float) -> int | None:
+def _end(image: ImageState, now: float) -> dict[str, float | int | None]:
     if image.status not in ENDED:
-        return None
-    return int((image.asset.created_at.timestamp() if image.asset else now) // DAY)
+        return {"ended_at": None, "ended_day": None}
+    at = image.asset.created_at.timestamp() if image.asset else now
+    return {"ended_at": at, "ended_day": int(at // DAY)}

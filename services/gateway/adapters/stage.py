@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from contracts.transient import RenderProgress, ServiceStatus
 from services.gateway.adapters.room import Room
+from services.gateway.domain.operating import Heard
 
 #: Renders whose progress is remembered; the oldest is forgotten first.
 REMEMBERED = 20_000
@@ -192,16 +193,21 @@ def _everything_of(username: str) -> str:
 class KnownFleet:
     """Keeps the promise of `Fleet`: the last word of each process."""
 
-    def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str, str], ServiceStatus] = OrderedDict()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: OrderedDict[tuple[str, str], tuple[ServiceStatus, float]] = OrderedDict()
 
     def tell(self, status: ServiceStatus) -> None:
         key = status.service, status.instance
-        self._said[key] = status
+        self._said[key] = status, self._clock()
         self._said.move_to_end(key)
         # Every start of a process is an instance of its own.
         if len(self._said) > PROCESSES:
             self._said.popitem(last=False)
 
     def said(self) -> Mapping[tuple[str, str], ServiceStatus]:
-        return self._said
+        return {key: status for key, (status, _) in self._said.items()}
+
+    def heard(self) -> Sequence[Heard]:
+        now = self._clock()
+        return [Heard(status, now - at) for status, at in self._said.values()]

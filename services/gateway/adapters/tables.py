@@ -99,10 +99,14 @@ IMAGES = Table(
     # What usage is counted by: GPU milliseconds of what is stored, and the day of its end since 1970 (UTC).
     Column("gpu_ms", BigInteger),
     Column("ended_day", Integer),
+    # What whoever runs the system looks at: when it ended, and why there is no image.
+    Column("ended_at", Float),
+    Column("cause", Text),
     Index("images_by_asset", "public_id"),
     Index("images_by_character", "username", "character_id", "stored_at"),
     Index("images_by_number", "username", "character_id", "idx"),
     Index("images_by_day", "username", "ended_day"),
+    Index("images_by_end", "ended_at", "status", "cause"),
 )
 
 #: Public ids of assets that are gone, also of those not heard of yet.

@@ -11,6 +11,8 @@ from enum import StrEnum
 from contracts.events import ImageFailed, ImageStored
 
 CANCELLED = "cancelled"
+#: Characters of a code that are counted by; ours are far shorter.
+MAX_CAUSE = 100
 
 
 class Status(StrEnum):
@@ -88,6 +90,11 @@ class ImageState:
     def error(self) -> ImageFailed | None:
         """Why there is no picture, once there will be none in this round."""
         return self.failure if self.status in RETRYABLE and self.failure else None
+
+    @property
+    def cause(self) -> str | None:
+        """The code of what went wrong, where an image was wished for to its end and did not come to be."""
+        return self.error.code[:MAX_CAUSE] if self.error and self.status is not Status.CANCELED else None
 
 
 def stored(known: ImageState, event: ImageStored) -> ImageState:

@@ -14,6 +14,7 @@ from services.gateway.adapters.http import (
     export,
     image_generation,
     images,
+    operate,
     problems,
     usage,
     webhook_deliveries,
@@ -41,6 +42,7 @@ _TAGS = [
     {"name": "collections", "description": "Images put together by their owner."},
     {"name": "webhooks", "description": "Being called when something happens."},
     {"name": "usage", "description": "What was made, by character and day."},
+    {"name": "operate", "description": "The whole system, for whoever runs it."},
     {"name": "health", "description": "How this process is; without a token."},
 ]
 ROUTERS: tuple[APIRouter, ...] = (
@@ -55,6 +57,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
     webhook_deliveries.router,
     workflows.router,
+    operate.router,
 )
 
 

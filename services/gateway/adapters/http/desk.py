@@ -22,6 +22,7 @@ from services.gateway.adapters.tokens import Anonymous, Tokens, Unauthorized
 from services.gateway.domain.callers import SCOPES, Caller, Forbidden
 from services.gateway.domain.limits import Limits
 from services.gateway.image_ports import Collections, Marks, Pictures
+from services.gateway.operate_ports import OperateDesk
 from services.gateway.ports import Batches, Changes, Feed, Keys, Registry
 
 
@@ -47,6 +48,7 @@ class Desk:
     limits: Limits
     exports: Exports
     stored: StoredImages
+    operate: OperateDesk
 
 
 class Followed(Protocol):

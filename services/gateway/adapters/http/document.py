@@ -11,6 +11,7 @@ from services.gateway.adapters.http.examples import ANSWERS
 from services.gateway.adapters.http.frames import ClosingShape
 from services.gateway.adapters.http.health_document import HEALTH
 from services.gateway.adapters.http.image_examples import ANSWERS as IMAGE_ANSWERS
+from services.gateway.adapters.http.operate_examples import ANSWERS as OPERATE_ANSWERS
 from services.gateway.adapters.http.problems import FieldError, ProblemDocument
 from services.gateway.adapters.http.shapes import StandingShape, StepShape
 from services.gateway.adapters.http.user_stream import BatchesShape, OutputShape, ProgressShape
@@ -19,6 +20,7 @@ from services.gateway.adapters.http.webhook_examples import event
 
 #: What travels in streams alone.
 EVENTS = (BatchesShape, OutputShape, ProgressShape, ClosingShape)
+_ANSWERS = {**ANSWERS, **IMAGE_ANSWERS, **OPERATE_ANSWERS, **WEBHOOK_ANSWERS}
 _SCHEMA = "#/components/schemas/{model}"
 #: What the framework would answer to a bad request; ours are problem documents.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
@@ -71,7 +73,7 @@ def _ours(responses: dict[str, Any]) -> dict[str, Any]:
         content = told.get("content", {})
         media = content.get("application/json", {})
         if "example" in media:
-            media["example"] = {**ANSWERS, **IMAGE_ANSWERS, **WEBHOOK_ANSWERS}[media["example"]]
+            media["example"] = _ANSWERS[media["example"]]
         # A word of OpenAPI 3.2, while this document is of 3.1.
         content.get("text/event-stream", {}).pop("itemSchema", None)
         told["headers"] = {**told.get("headers", {}), "X-Request-Id": _REQUEST_ID}

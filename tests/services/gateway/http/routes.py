@@ -8,6 +8,7 @@ import httpx
 
 from contracts.events import IndicesReserved
 from contracts.message import Message
+from services.gateway.domain.callers import GRANTED
 from tests.services.gateway.http import peer
 from tests.services.gateway.http.door import Door
 
@@ -30,6 +31,11 @@ class Call:
     body: Body | None = None
     #: Statuses with which others are hidden what is not theirs.
     hides: bool = True
+
+    @property
+    def named(self) -> str | None:
+        """The scope that a token has to name, where a user's own does not do."""
+        return self.scope if self.scope in GRANTED else None
 
 
 def owned(scope: str, status: int, premade: int = 404, body: Body | None = None) -> Call:
@@ -91,6 +97,11 @@ ROUTES: Mapping[str, Call] = {
     "removeWebhook": owned("webhooks", 204),
     "getWebhookSecret": free("webhooks", 200),
     "rotateOwnWebhookSecret": free("webhooks", 200),
+    "getOverview": free("operate", 200),
+    "listDeadLetters": free("operate", 200),
+    "getDeadLetter": free("operate", 404),
+    "replayDeadLetters": free("operate", 200, lambda things, _: {"ids": [things["dead_letter_id"]]}),
+    "dropDeadLetters": free("operate", 200, lambda things, _: {"ids": [things["dead_letter_id"]]}),
 }
 
 #: Calls that change what the others need: first the stream, which ends while its batch has ended, and the
@@ -150,4 +161,5 @@ async def things_of_areg(door: Door, premade: bool) -> Things:
         "collection_id": collection.json()["id"],
         "webhook_id": webhook_id,
         "delivery_id": delivery.json()["id"],
+        "dead_letter_id": "renderer.IndicesReserved:nobody",
     }

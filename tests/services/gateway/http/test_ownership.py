@@ -158,7 +158,7 @@ async def test_every_route_knows_whose_things_are_whose(door: Door, premade: boo
             method, path, _ = known[name]
             each = ROUTES[name]
             body = each.body(things, user) if each.body else None
-            answer = await call(door.by(user), method, path.format(**things), body)
+            answer = await call(door.by(user, each.named), method, path.format(**things), body)
             hers = each.premade if premade else each.other
             assert answer.status_code == (hers if user == "Nare" else each.owner), (name, user, answer.text)
 
