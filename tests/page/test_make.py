@@ -19,6 +19,7 @@ async def test_a_batch_of_eight_comes_in_as_eight_different_pictures(
     await expect(areg.page.locator(".tile .number")).to_have_text([f"#{number}" for number in range(1, 9)])
     assert different(await areg.pictures(8))
     await expect(areg.page.locator(".batch .state")).to_have_text("done, 8 of 8")
+    await expect(areg.page.get_by_text("8 images of 8 made of Opal Fever")).to_be_visible()
     assert areg.complaints == []
 
 

@@ -5,6 +5,8 @@ import { h, say, set, toast } from "./dom.js";
 import { Tile } from "./tile.js";
 import { batchWord, many, numbers, when } from "./words.js";
 
+const UNDER_WAY = new Set(["queued", "running"]);
+
 export class BatchCard {
   #tiles = new Map();
   #status = null;
@@ -79,8 +81,9 @@ export class BatchCard {
     }
   }
 
-  /** Once, when it ends before one's eyes. */
+  /** Once, when it ends before one's eyes; how it stands is told a moment before its last images are. */
   #announce(batch, over) {
+    if (over && batch.images.some((each) => UNDER_WAY.has(each.status))) return;
     if (this.#status && !OVER.has(this.#status) && over) {
       const made = batch.images.filter((each) => each.status === "succeeded").length;
       toast(`${many(made, "image")} of ${batch.quantity} made of ${batch.character.name}`);

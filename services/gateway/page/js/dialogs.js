@@ -13,6 +13,8 @@ export function ask(title, build) {
     const close = (value) => {
       answer = value;
       dialog.close();
+      // Now, not at the event that follows: whatever is done next must find the answer in its place.
+      resolve(answer);
     };
     dialog.append(build(close));
     dialog.addEventListener("close", () => {

@@ -31,8 +31,11 @@ export async function make(room, { wish }) {
   batches.addEventListener("changed", ({ detail: batch }) => {
     if (!cards.has(batch.id)) {
       const card = new BatchCard(batches, { open, reuse });
+      // Newest first, also where the older ones are still being loaded.
+      const older = [...list.children].find((each) => each.dataset.at < batch.created_at);
+      card.element.dataset.at = batch.created_at;
       cards.set(batch.id, card);
-      nothing.after(card.element);
+      list.insertBefore(card.element, older ?? null);
     }
     cards.get(batch.id).update(batch);
     set(nothing, "hidden", true);

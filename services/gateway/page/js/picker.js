@@ -21,6 +21,8 @@ export class Picker {
       role: "combobox",
       autocomplete: "off",
       placeholder: "Search or name a new one",
+      // Until it is known what there is to choose from.
+      disabled: true,
       "aria-expanded": "false",
       "aria-controls": `${id}-list`,
       "aria-autocomplete": "list",
@@ -46,6 +48,7 @@ export class Picker {
 
   offer(characters) {
     this.#characters = characters;
+    set(this.field, "disabled", false);
   }
 
   choose(character) {
