@@ -19,6 +19,7 @@ export class DeadLetters {
   #stale = false;
   #watchedUntil = 0;
 
+  #title = h("h2", { tabindex: "-1" }, "Dead letters");
   #list = h("ul", { class: "letters" });
   #note = h("p", { class: "facts", role: "status" }, "Looking …");
   #all = h("input", { type: "checkbox", onchange: () => this.#choose([...this.#letters.keys()], this.#all.checked) });
@@ -32,7 +33,7 @@ export class DeadLetters {
     this.element = h(
       "section",
       { class: "panel wide", "aria-label": "Dead letters" },
-      h("h2", {}, "Dead letters"),
+      this.#title,
       h("div", { class: "narrow" }, this.#queue, this.#reason, again),
       this.#note,
       h("div", { class: "actions choice" }, h("label", { class: "check" }, this.#all, "All shown"), this.#replay, this.#drop),
@@ -144,6 +145,8 @@ export class DeadLetters {
     }
     this.#watchedUntil = Date.now() + WATCHED;
     await this.#look();
+    // The button that had the focus may be of no use any more.
+    if (document.activeElement === document.body) this.#title.focus();
   }
 }
 
