@@ -14,6 +14,9 @@ COPY cli /build/cli
 RUN /venv/bin/pip install --quiet --no-deps --no-build-isolation /build
 
 FROM python:3.11-slim
+# Letters of most of the world's scripts, for the names on placeholders: 3 MB.
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-wqy-microhei fonts-dejavu-core \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin darkroom \
  && install -d -o darkroom /var/lib/darkroom /var/lib/darkroom/blobs
 COPY --from=build /venv /venv

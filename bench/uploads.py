@@ -2,9 +2,10 @@
 
 Stores images of 1.5 MB through the uploader's own handler, blob store, ledger and shelf, and beside it by
 the bare Cloudinary SDK in as many threads, which keeps no books at all. The Cloudinary stand-in runs in a
-process of its own and takes as long for each upload as a near data centre would; each round of either
-contestant runs in a process of its own, and rounds are interleaved. Processor time is told beside, since it
-decides where the machine is the bottleneck. The last line is the ratio of uploads a second.
+process of its own and takes as long for each upload as a near data centre would, then no time at all; each
+round of either contestant runs in a process of its own, and rounds are interleaved. Processor time is told
+beside, since it decides where the machine is the bottleneck. Either part ends with the ratio of uploads a
+second; both have to hold.
 """
 
 import argparse
@@ -180,12 +181,16 @@ def _configuration(url: str) -> dict[str, str]:
 CONTESTANTS = {"ours": ours, "bare": bare}
 
 
-async def contest(options: argparse.Namespace) -> int:
+async def contests(options: argparse.Namespace) -> int:
+    return max([await contest(options, latency_ms) for latency_ms in options.latency_ms])
+
+
+async def contest(options: argparse.Namespace, latency_ms: float) -> int:
     rounds: dict[str, list[Told]] = {name: [] for name in CONTESTANTS}
 
     async def once(name: str) -> float:
         with TemporaryDirectory() as folder:
-            async with _stand_in(Path(folder) / "assets", options.latency_ms) as url:
+            async with _stand_in(Path(folder) / "assets", latency_ms) as url:
                 words = ["--round", name, "--url", url, "--folder", folder]
                 words += ["--images", str(options.images), "--uploads", str(options.uploads)]
                 told = Told(**json.loads(await _line_of(*words)))
@@ -198,7 +203,7 @@ async def contest(options: argparse.Namespace) -> int:
         print(
             f"{name}: {spread(rates[name])} uploads/s, at most {spread(peaks)} MB, {spread(cpu)} ms CPU each"
         )
-    return verdict("uploads", ratio(rates["ours"], rates["bare"]), BAR)
+    return verdict(f"uploads, storage takes {latency_ms:g} ms", ratio(rates["ours"], rates["bare"]), BAR)
 
 
 @asynccontextmanager
@@ -245,8 +250,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.uploads", description=__doc__)
     parser.add_argument("--images", type=int, default=150)
     parser.add_argument("--uploads", type=int, default=6, help="at once")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--latency-ms", type=float, default=100, help="of storage, for each upload")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--latency-ms", type=float, nargs="+", default=[100, 0], help="of storage, in turn")
     # What follows is for the processes that this one starts.
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--round", choices=sorted(CONTESTANTS), help=argparse.SUPPRESS)
@@ -258,7 +263,7 @@ def main() -> None:
     elif options.round:
         asyncio.run(_round(options))
     else:
-        sys.exit(asyncio.run(contest(options)))
+        sys.exit(asyncio.run(contests(options)))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ def greeting(system: Started) -> str:
     stand_ins = [f"  ComfyUI stand-in     {url}" for url in system.stand_ins.backends]
     if system.stand_ins.storage:
         stand_ins.append(f"  Cloudinary stand-in  {system.stand_ins.storage}")
+        account = system.stand_ins.urls()["CLOUDINARY_URL"]
+        stand_ins.append(f"  to look at it        CLOUDINARY_URL='{account}' darkroom counters show")
     if system.jwt_secret is None:
         return "\n".join(
             [f"\n[bold]Darkroom is at {system.url}[/] (docs at {system.url}/docs)", *stand_ins, ""]

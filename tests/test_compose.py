@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from services.__main__ import SERVICES
+from services.uploader.adapters.lettering import MACHINE_FONTS
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -41,6 +42,12 @@ def test_no_service_gets_a_variable_that_it_does_not_read(service: str) -> None:
 def test_the_cloudinary_secret_is_known_to_uploader_and_indexer_alone() -> None:
     holders = {name for name in CONTAINERS if "CLOUDINARY_URL" in CONTAINERS[name].get("environment", {})}
     assert holders == {"indexer", "uploader"}
+
+
+def test_the_image_has_fonts_that_placeholders_look_for() -> None:
+    packages = {"fonts-wqy-microhei": "wqy-microhei.ttc", "fonts-dejavu-core": "DejaVuSans.ttf"}
+    assert set(re.findall(r"\bfonts-[a-z-]+", DOCKERFILE)) == set(packages)
+    assert set(packages.values()) <= set(MACHINE_FONTS)
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "sandbox"])

@@ -11,8 +11,11 @@ Tell = Callable[[str], None]
 
 
 async def show(folders: Sequence[str] | None, tell: Tell) -> int:
-    for one in await _look(folders):
+    standings = await _look(folders)
+    for one in standings:
         tell(in_words(one, disagreements(one)))
+    if not standings:
+        tell("nobody has counted in any folder yet")
     return 0
 
 
@@ -22,7 +25,7 @@ async def check(folders: Sequence[str] | None, tell: Tell) -> int:
     wrong = [one for one in standings if disagreements(one)]
     for one in wrong:
         tell(in_words(one, disagreements(one)))
-    tell(f"{len(standings)} folders looked at, {len(wrong)} disagree")
+    tell(f"folders looked at: {len(standings)}, of which disagree: {len(wrong)}")
     return 1 if wrong else 0
 
 

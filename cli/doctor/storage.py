@@ -137,4 +137,4 @@ async def _mirrors() -> Finding:
         return warning(
             MIRRORS, f"differs from the counters in {', '.join(differing)}", "darkroom counters check"
         )
-    return ok(MIRRORS, f"{len(standings)} folders looked at, and they agree with their counters")
+    return ok(MIRRORS, f"folders looked at: {len(standings)}; they agree with their counters")

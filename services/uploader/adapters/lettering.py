@@ -13,6 +13,7 @@ Face = Callable[[int], Font]
 #: Looked for in the system's folders of fonts, those with the most scripts first.
 MACHINE_FONTS = (
     "NotoSansCJK-Regular.ttc",
+    "wqy-microhei.ttc",
     "DroidSansFallbackFull.ttf",
     "Arial Unicode.ttf",
     "NotoSans-Regular.ttf",

@@ -90,11 +90,11 @@ async def test_what_disagrees_is_shown_repaired_and_then_agrees(office: Office) 
     assert status == 1
     assert "image 7 lies in storage" in said
     assert "index.txt is missing" in said
-    assert "2 folders looked at, 1 disagree" in said
+    assert "folders looked at: 2, of which disagree: 1" in said
     status, said = await office.counters("adopt")
     assert (status, f"{FOLDER}: the next image is 8" in said) == (0, True), said
     assert OTHER not in said
-    assert (await office.counters("check")) == (0, "2 folders looked at, 0 disagree\n")
+    assert (await office.counters("check")) == (0, "folders looked at: 2, of which disagree: 0\n")
     status, said = await office.counters("show", FOLDER)
     assert (status, "counter 8, index.txt 8, highest image 7: agree" in said) == (0, True), said
 
@@ -121,6 +121,8 @@ async def test_what_only_a_person_can_mend_is_left_alone(office: Office) -> None
 
 
 async def test_what_keeps_from_looking_is_a_sentence(office: Office) -> None:
+    await office.count()
+    assert await office.counters("show") == (0, "nobody has counted in any folder yet\n")
     await office.count(FOLDER=3)
     assert await office.counters("show", "no/folder") == (
         2,
