@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,13 @@ SWEEP = 60.0
 async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
     """Raises BadSettings where no workflow can be asked for."""
     workflows = known_workflows(settings.workflows_dir)
+    limits = Limits(settings.images_per_user, settings.batches_per_minute, settings.images_in_all)
     url = settings.database_url.get_secret_value()
     async with (
         open_database(url, "gateway", MIGRATIONS) as database,
         open_post(settings, database) as post,
         httpx.AsyncClient(timeout=STORAGE_SECONDS) as http,
+        aclosing(SqlBatches(database, limits=limits)) as batches,
     ):
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
@@ -75,11 +77,10 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         relay, changes = Relay(outbox, bus), SqlChanges(database)
         watch = LogWatch(changes, stage, await changes.newest())
         keys = SqlKeys(database, settings.idempotency_hours * 3600)
-        limits = Limits(settings.images_per_user, settings.batches_per_minute, settings.images_in_all)
         desk = Desk(
             tokens=Tokens(settings),
             registry=SqlRegistry(database),
-            batches=SqlBatches(database, limits=limits),
+            batches=batches,
             pictures=SqlPictures(database),
             marks=SqlMarks(database),
             collections=SqlCollections(database),

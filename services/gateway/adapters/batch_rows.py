@@ -102,4 +102,4 @@ async def enqueue(
         for message in messages
     ]
     if rows:
-        await connection.execute(database.insert(OUTBOX).values(rows).on_conflict_do_nothing())
+        await connection.execute(database.insert(OUTBOX).on_conflict_do_nothing(), rows)

@@ -2,9 +2,22 @@
 now and then."""
 
 import asyncio
+from collections.abc import Set
 from time import monotonic
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    Float,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -15,22 +28,45 @@ from services.gateway.domain.limits import WINDOW, Load
 LOOK = 1.0
 
 _WAITING = func.coalesce(func.sum(BATCHES.c.quantity - BATCHES.c.ended), 0)
+_NOTHING = literal_column("0", BigInteger)
 _OPEN = BATCHES.c.finished_at.is_(None) & BATCHES.c.quantity.is_not(None)
-# In a space of its own beside the other advisory locks.
-_TURN = text("SELECT pg_advisory_xact_lock(1, hashtext(:username))")
+# In a space of its own beside the other advisory locks; of several users in one order at everybody.
+_TURNS = text(
+    "SELECT pg_advisory_xact_lock(1, turn) FROM (SELECT DISTINCT hashtext(username) AS turn "
+    "FROM unnest(CAST(:usernames AS text[])) AS username ORDER BY turn) AS turns"
+)
+
+
+def _loads() -> CompoundSelect[Any]:
+    """Of each user: batches of the last minute and when the first of them was made, and images."""
+    user = BATCHES.c.username
+    owned = user.in_(bindparam("usernames", expanding=True))
+    recent = (BATCHES.c.created_at > bindparam("since")) & BATCHES.c.request.is_not(None)
+    batches = select(user, func.count(), func.min(BATCHES.c.created_at), _NOTHING)
+    images = select(user, _NOTHING, cast(None, Float), _WAITING)
+    return union_all(batches.where(owned, recent).group_by(user), images.where(owned, _OPEN).group_by(user))
+
+
+# Put together once: that costs more than to have it answered.
+_LOADS = _loads()
 
 
 async def user_load(connection: AsyncConnection, username: str, now: float) -> Load:
-    """The user's, whose requests take turns from here to the commit: together they can't pass a limit that
+    """One user's, as `loads` says."""
+    return (await loads(connection, {username}, now))[username]
+
+
+async def loads(connection: AsyncConnection, usernames: Set[str], now: float) -> dict[str, Load]:
+    """Each user's, whose requests take turns from here to the commit: together they can't pass a limit that
     each of them keeps."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(_TURN, {"username": username})
-    owned = BATCHES.c.username == username
-    recent = owned & (BATCHES.c.created_at > now - WINDOW) & BATCHES.c.request.is_not(None)
-    images = select(_WAITING).where(owned, _OPEN).scalar_subquery()
-    batches = select(func.count(), func.min(BATCHES.c.created_at), images).where(recent)
-    count, since, waiting = (await connection.execute(batches)).one()
-    return Load(images=int(waiting), batches=count, since=since)
+        await connection.execute(_TURNS, {"usernames": list(usernames)})
+    asked = {"usernames": list(usernames), "since": now - WINDOW}
+    found = {username: Load(0) for username in usernames}
+    for username, count, since, waiting in await connection.execute(_LOADS, asked):
+        known = found[username]
+        found[username] = Load(known.images + int(waiting), known.batches + count, since or known.since)
+    return found
 
 
 class Backlog:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from time import monotonic
 from typing import Protocol
 
 from prometheus_client import Gauge
@@ -16,6 +17,8 @@ OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is
 
 #: Seconds between two looks when nobody rings, and commands sent at once.
 LOOK, GROUP = 1.0, 100
+#: Seconds at least between two looks: what is put in meanwhile goes out together. After a pause nobody waits.
+BREATH = 0.05
 
 
 class Carrier(Protocol):
@@ -32,6 +35,7 @@ class Relay:
         self._bus = bus
         self._bell = asyncio.Event()
         self._bell.set()
+        self._looked = self._aged = 0.0
 
     def ring(self) -> None:
         """Something was put into the outbox."""
@@ -46,10 +50,18 @@ class Relay:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK):
                 await self._bell.wait()
+                await asyncio.sleep(self._looked + BREATH - monotonic())
         self._bell.clear()
+        self._looked = monotonic()
         while await self._round() == GROUP:
             pass
-        oldest = await self._outbox.oldest()
+        await self._tell_age()
+
+    async def _tell_age(self) -> None:
+        """Once a second is often enough for whoever reads it."""
+        if monotonic() < self._aged + LOOK:
+            return
+        oldest, self._aged = await self._outbox.oldest(), monotonic()
         OLDEST.set(0 if oldest is None else max(time.time() - oldest, 0))
 
     async def _round(self) -> int:

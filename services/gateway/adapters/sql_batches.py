@@ -1,6 +1,5 @@
 """Batches by their owner, in SQL: every wish is one commit together with the command that carries it."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,17 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
+from services.gateway.adapters.accepting import Accepting, Order
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
 from services.gateway.adapters.batch_search import matching
-from services.gateway.adapters.load import Backlog, user_load
+from services.gateway.adapters.load import user_load
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES
-from services.gateway.adapters.webhooks.sql_webhooks import attach
-from services.gateway.domain.batches import ANY, Batch, Sought, same_request, to_retry
+from services.gateway.domain.batches import ANY, Batch, Sought, to_retry
 from services.gateway.domain.images import ImageState, Status
 from services.gateway.domain.limits import UNLIMITED, Limits, excess
 from services.gateway.domain.webhooks import WebhookWish
-from services.gateway.ports import Canceling, OtherContent, Summary, TooMuch
+from services.gateway.ports import Canceling, Summary, TooMuch
 
 
 class SqlBatches:
@@ -33,35 +32,14 @@ class SqlBatches:
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._backlog = Backlog(database)
+        self._accepting = Accepting(database, clock, limits)
 
     async def accept(self, request: GenerateBatch, webhook: WebhookWish | None = None) -> Batch:
-        now, in_all = self._clock(), await self._in_all()
-        asked = None if webhook is None else json.dumps([webhook.url, webhook.events])
-        async with self._database.begin() as connection:
-            row = await locked(self._database, connection, request.batch_id, now)
-            if row["request"]:
-                known = to_batch(row)
-                if not same_request(known.request, request) or row["webhook"] != asked:
-                    raise OtherContent(request.batch_id)
-                return known
-            await self._room(connection, request.username, request.quantity, self._limits, in_all)
-            values = {
-                "request": request.encode().decode(),
-                "username": request.username,
-                "character_id": request.character.id,
-                "quantity": request.quantity,
-                "webhook": asked,
-            }
-            await connection.execute(
-                update(BATCHES).where(BATCHES.c.batch_id == request.batch_id).values(**values)
-            )
-            if webhook:
-                await attach(self._database, connection, request.batch_id, request.username, webhook, now)
-            await enqueue(self._database, connection, [request], now)
-            await change_log.append(connection, request.batch_id, "accepted")
-        self._backlog.grown(request.quantity)
-        return Batch(request, row["created_at"])
+        return await self._accepting(Order(request, webhook))
+
+    async def aclose(self) -> None:
+        """To be called when nobody waits for a batch any more."""
+        await self._accepting.aclose()
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None:
         owned = (BATCHES.c.batch_id == batch_id) & (BATCHES.c.username == username)
@@ -117,7 +95,7 @@ class SqlBatches:
             await change_log.append(connection, batch_id, "cancel")
 
     async def retry(self, batch_id: str, ordinals: Sequence[int] | None) -> int:
-        now, in_all = self._clock(), await self._in_all()
+        now, in_all = self._clock(), await self._accepting.in_all()
         async with self._database.begin() as connection:
             row = await locked(self._database, connection, batch_id, now)
             if row["cancel_requested_at"] is not None and row["finished_at"] is None:
@@ -138,10 +116,6 @@ class SqlBatches:
                 connection, batch_id, "retry", {"round": round_, "ordinals": list(chosen)}
             )
             return len(chosen)
-
-    async def _in_all(self) -> int:
-        # Ahead of the transaction: nobody holds two connections.
-        return 0 if self._limits.images_in_all is None else await self._backlog.depth()
 
     async def _room(
         self, connection: AsyncConnection, username: str, quantity: int, limits: Limits, in_all: int

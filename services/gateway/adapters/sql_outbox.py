@@ -22,6 +22,7 @@ TURN = 30.0
 # for again: that one was not sent.
 _TAKEN = OUTBOX.c.next_at > OUTBOX.c.created_at
 _MOVED = update(OUTBOX).where(OUTBOX.c.id == bindparam("key"))
+_SENT = _MOVED.values(sends=bindparam("sent"), next_at=bindparam("at"))
 
 
 class SqlOutbox:
@@ -50,14 +51,19 @@ class SqlOutbox:
     async def sent(self, ids: Sequence[str], now: float) -> None:
         taken = OUTBOX.c.id.in_(ids) & _TAKEN
         async with self._database.begin() as connection:
-            query = select(OUTBOX.c.id, OUTBOX.c.sends).where(taken).order_by(OUTBOX.c.id).with_for_update()
-            sends = (await connection.execute(query)).all()
-            if not sends:
-                return
+            query = select(OUTBOX.c.id, OUTBOX.c.sends, OUTBOX.c.route).where(taken).order_by(OUTBOX.c.id)
+            rows = (await connection.execute(query.with_for_update())).all()
             # Nothing comes back to the gateway about a folder: the broker's confirm is the answer.
-            await connection.execute(delete(OUTBOX).where(taken, OUTBOX.c.route == OpenFolder.route()))
-            again = [{"key": key, "sent": n + 1, "at": next_send(now, n + 1)} for key, n in sends]
-            await connection.execute(_MOVED.values(sends=bindparam("sent"), next_at=bindparam("at")), again)
+            done = [key for key, _, route in rows if route == OpenFolder.route()]
+            if done:
+                await connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(done)))
+            again = [
+                {"key": key, "sent": n + 1, "at": next_send(now, n + 1)}
+                for key, n, route in rows
+                if route != OpenFolder.route()
+            ]
+            if again:
+                await connection.execute(_SENT, again)
 
     async def unsent(self, ids: Sequence[str], now: float) -> None:
         async with self._database.begin() as connection:

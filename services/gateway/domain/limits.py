@@ -1,7 +1,8 @@
 """How much one user, and all of them together, may have under way."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 #: Seconds after which it is worth to ask again where images have to come out first.
 SOON = 30
@@ -32,6 +33,12 @@ class Load:
     since: float | None = None
     #: Everybody's images that have not ended.
     in_all: int = 0
+
+    def with_batch(self, quantity: int, now: float) -> Self:
+        """After one more was accepted."""
+        since = now if self.since is None else self.since
+        images, in_all = self.images + quantity, self.in_all + quantity
+        return replace(self, images=images, batches=self.batches + 1, since=since, in_all=in_all)
 
 
 @dataclass(frozen=True)

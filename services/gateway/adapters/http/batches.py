@@ -25,7 +25,7 @@ from services.gateway.adapters.http.orders import (
 from services.gateway.adapters.http.preferences import Wait
 from services.gateway.adapters.http.problems import Problem
 from services.gateway.adapters.http.shapes import BatchPage, BatchShape, NewBatch, NewNamedBatch, Retry, Text
-from services.gateway.domain.batches import BatchStatus, Sought
+from services.gateway.domain.batches import Batch, BatchStatus, Sought
 from services.gateway.ports import Canceling, TooMuch
 
 router = APIRouter(prefix="/v1", tags=["batches"], route_class=Guarded)
@@ -69,8 +69,8 @@ async def ask(
 ) -> BatchShape:
     """Accepted once it is kept, also while the broker is down. Its images are numbered in one block."""
     batch_id, wait = new_batch_id(request), Wait.preferred(prefer)
-    await order(desk, caller.username, character_id, batch_id, asked.model_dump())
-    return await _answered(desk, batch_id, caller.username, wait, request, response)
+    batch = await order(desk, caller.username, character_id, batch_id, asked.model_dump())
+    return await _answered(desk, batch, caller.username, wait, request, response)
 
 
 @router.put(
@@ -93,8 +93,8 @@ async def put(
     """As often as one likes: the same id and body is the same batch, made once."""
     batch_id, wait = batch_id_of(caller.username, client_id), Wait.preferred(prefer)
     wish = asked.model_dump(exclude={"character_id"})
-    await order(desk, caller.username, asked.character_id, batch_id, wish)
-    return await _answered(desk, batch_id, caller.username, wait, request, response)
+    batch = await order(desk, caller.username, asked.character_id, batch_id, wish)
+    return await _answered(desk, batch, caller.username, wait, request, response)
 
 
 def _sought(
@@ -205,10 +205,10 @@ async def retry(
 
 
 async def _answered(
-    desk: Desk, batch_id: str, username: str, wait: Wait, request: Request, response: Response
+    desk: Desk, batch: Batch, username: str, wait: Wait, request: Request, response: Response
 ) -> BatchShape:
-    known = await outcome(desk, batch_id, username, wait.patience(0), request.is_disconnected)
-    response.headers.update({"Location": f"{views.BATCHES}/{batch_id}", **wait.headers()})
+    known = await outcome(desk, batch, username, wait.patience(0), request.is_disconnected)
+    response.headers.update({"Location": f"{views.BATCHES}/{batch.request.batch_id}", **wait.headers()})
     if known[0].finished_at is not None:
         response.status_code = 200
     else:

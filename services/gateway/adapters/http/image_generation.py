@@ -131,7 +131,7 @@ async def generate(
     batch = await order(desk, caller.username, asked.character_id, new_batch_id(request), wish)
     batch_id = batch.request.batch_id
     patience = wait.patience(desk.generate_wait, desk.generate_wait)
-    known = await outcome(desk, batch_id, caller.username, patience, request.is_disconnected)
+    known = await outcome(desk, batch, caller.username, patience, request.is_disconnected)
     if known[0].finished_at is None:
         return _accepted(batch_id, wait)
     response.headers.update(wait.headers())

@@ -142,10 +142,12 @@ def shown(desk: Followed, known: Known) -> BatchShape:
     return views.batch(batch, images, live, desk.stage.begun(batch_id))
 
 
-async def outcome(desk: Desk, batch_id: str, username: str, seconds: float, gone: Callable[[], Any]) -> Known:
+async def outcome(desk: Desk, batch: Batch, username: str, seconds: float, gone: Callable[[], Any]) -> Known:
     """The batch once it has ended, or as it is after `seconds`, when the caller is gone, or at the stop of
     the process. Woken by changes, so nobody waits for a fixed time."""
-    until = monotonic() + seconds
+    if batch.fresh and seconds <= 0:
+        return batch, ()
+    batch_id, until = batch.request.batch_id, monotonic() + seconds
     with WAITING.track_inprogress(), desk.stage.listening(batch_id) as ear:
         while True:
             known = await found(desk, batch_id, username)

@@ -1,0 +1,194 @@
+"""Batches that are accepted together: whoever asks at the same time shares one commit."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prometheus_client import Histogram
+from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from chassis.gathering import Gathering
+from contracts.commands import GenerateBatch
+from services.gateway.adapters import change_log
+from services.gateway.adapters.batch_rows import enqueue
+from services.gateway.adapters.load import Backlog, loads
+from services.gateway.adapters.rows import to_batch
+from services.gateway.adapters.tables import BATCHES
+from services.gateway.adapters.webhooks.sql_webhooks import attach
+from services.gateway.domain.batches import Batch, same_request
+from services.gateway.domain.limits import UNLIMITED, Limits, Load, excess
+from services.gateway.domain.webhooks import WebhookWish
+from services.gateway.ports import OtherContent, TooMuch
+
+#: Batches in one commit: beyond this a group gains nothing, and the first of it waits longer.
+MOST_AT_ONCE = 50
+
+GROUPS = Histogram("darkroom_accept_group", "Batches that shared a commit", buckets=(1, 2, 5, 10, 20, 50))
+
+_NAMED = BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True))
+# Put together once: that costs more than to have it answered.
+_KNOWN = select(BATCHES).where(_NAMED, BATCHES.c.request.is_not(None))
+
+
+@dataclass(frozen=True)
+class Order:
+    """A batch that somebody wants, and where he wants to be told of it."""
+
+    request: GenerateBatch
+    webhook: WebhookWish | None
+
+    @property
+    def batch_id(self) -> str:
+        return self.request.batch_id
+
+    @property
+    def asked(self) -> str | None:
+        """What was said of the webhook, to know the same order again."""
+        return None if self.webhook is None else json.dumps([self.webhook.url, self.webhook.events])
+
+
+Answer = Batch | OtherContent | TooMuch | DBAPIError
+
+
+class Accepting:
+    """Belongs to one event loop; `clock` gives epoch seconds."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], float] = time.time, limits: Limits = UNLIMITED
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._limits = limits
+        self.backlog = Backlog(database)
+        self._gathering: Gathering[Order, Answer] = Gathering(self._group, MOST_AT_ONCE)
+
+    async def __call__(self, order: Order) -> Batch:
+        """Raises OtherContent and TooMuch."""
+        answer = await self._gathering(order)
+        if isinstance(answer, Batch):
+            return answer
+        raise answer
+
+    async def aclose(self) -> None:
+        await self._gathering.aclose()
+
+    async def in_all(self) -> int:
+        """Everybody's images that have not ended; to be asked ahead of a transaction, as nobody holds two
+        connections."""
+        return 0 if self._limits.images_in_all is None else await self.backlog.depth()
+
+    async def _group(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        try:
+            answers = await self._committed(orders)
+        except DBAPIError as error:
+            # Neither an outage nor a race, which have been translated: the database refuses one of them, and
+            # only that one may suffer for it.
+            if len(orders) == 1:
+                return [error]
+            return [answer for order in orders for answer in await self._group([order])]
+        fresh = [answer for answer in answers if isinstance(answer, Batch) and answer.fresh]
+        self.backlog.grown(sum(batch.request.quantity for batch in fresh))
+        GROUPS.observe(len(orders))
+        return answers
+
+    async def _committed(self, orders: Sequence[Order]) -> Sequence[Answer]:
+        now, in_all = self._clock(), await self.in_all()
+        async with self._database.begin() as connection:
+            # Users take turns first: who asks for the same batch at another replica waits here, before
+            # anybody holds a row.
+            share = await loads(connection, {order.request.username for order in orders}, now)
+            known = await _known(connection, [order.batch_id for order in orders])
+            answers = _decided(orders, known, share, in_all, self._limits, now)
+            accepted = {
+                order.batch_id: order
+                for order, answer in zip(orders, answers, strict=True)
+                if isinstance(answer, Batch) and answer.fresh
+            }
+            if accepted:
+                made = await self._kept(connection, list(accepted.values()), now)
+                answers = [_as_kept(answer, made) for answer in answers]
+        return answers
+
+    async def _kept(
+        self, connection: AsyncConnection, orders: Sequence[Order], now: float
+    ) -> Mapping[str, float]:
+        """When each batch was made, epoch seconds: earlier than now, where events about it came before."""
+        rows = sorted((_row(order, now) for order in orders), key=lambda row: str(row["batch_id"]))
+        fresh = self._database.insert(BATCHES)
+        said = {name: fresh.excluded[name] for name in rows[0] if name not in ("batch_id", "created_at")}
+        kept = fresh.on_conflict_do_update(index_elements=[BATCHES.c.batch_id], set_=said)
+        returned = await connection.execute(kept.returning(BATCHES.c.batch_id, BATCHES.c.created_at), rows)
+        made = {row["batch_id"]: float(row["created_at"]) for row in returned.mappings()}
+        for order in orders:
+            if order.webhook:
+                username = order.request.username
+                await attach(self._database, connection, order.batch_id, username, order.webhook, now)
+        await enqueue(self._database, connection, [order.request for order in orders], now)
+        await change_log.append_all(connection, [(order.batch_id, "accepted", {}) for order in orders])
+        return made
+
+
+async def _known(connection: AsyncConnection, batch_ids: Sequence[str]) -> dict[str, RowMapping]:
+    rows = (await connection.execute(_KNOWN, {"batch_ids": batch_ids})).mappings()
+    return {row["batch_id"]: row for row in rows}
+
+
+def _decided(
+    orders: Sequence[Order],
+    known: Mapping[str, RowMapping],
+    share: dict[str, Load],
+    in_all: int,
+    limits: Limits,
+    now: float,
+) -> list[Answer]:
+    """Each in its turn; what is let in counts for those behind it."""
+    answers: list[Answer] = []
+    let_in: dict[str, Order] = {}
+    for order in orders:
+        username, first = order.request.username, let_in.get(order.batch_id)
+        load = replace(share.get(username, Load(0)), in_all=in_all)
+        if row := known.get(order.batch_id):
+            answers.append(_again(order, to_batch(row), row["webhook"]))
+        elif first:
+            answers.append(_again(order, Batch(first.request, now), first.asked))
+        elif too_much := excess(limits, load, order.request.quantity, now):
+            answers.append(TooMuch(too_much))
+        else:
+            let_in[order.batch_id] = order
+            share[username], in_all = (
+                load.with_batch(order.request.quantity, now),
+                in_all + order.request.quantity,
+            )
+            answers.append(Batch(order.request, now, fresh=True))
+    return answers
+
+
+def _again(order: Order, batch: Batch, asked: str | None) -> Answer:
+    same = same_request(batch.request, order.request) and asked == order.asked
+    return batch if same else OtherContent(order.batch_id)
+
+
+def _as_kept(answer: Answer, made: Mapping[str, float]) -> Answer:
+    """With the time at which it was really made. Of a batch of which events came before, more is known."""
+    created_at = made.get(answer.request.batch_id) if isinstance(answer, Batch) else None
+    if not isinstance(answer, Batch) or created_at is None or created_at == answer.created_at:
+        return answer
+    return replace(answer, created_at=created_at, fresh=False)
+
+
+def _row(order: Order, now: float) -> dict[str, Any]:
+    request = order.request
+    return {
+        "batch_id": request.batch_id,
+        "created_at": now,
+        "request": request.encode().decode(),
+        "username": request.username,
+        "character_id": request.character.id,
+        "quantity": request.quantity,
+        "webhook": order.asked,
+    }
