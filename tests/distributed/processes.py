@@ -80,6 +80,12 @@ class Replica:
     def runs(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Of its present life, or of its last."""
+        assert self._process is not None, f"{self.name} was never started"
+        return self._process.pid
+
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
 
