@@ -43,7 +43,7 @@ from services.uploader.adapters.checked_blobs import CheckedBlobs
 from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
 from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.adapters.sql_ledger import SqlLedger
-from services.uploader.app import MIGRATIONS
+from services.uploader.app import MIGRATIONS, at_work
 from services.uploader.domain.endings import digest
 
 #: Pixels of a side of noise, which no format can make smaller: 1.5 MB as PNG.
@@ -128,7 +128,7 @@ async def ours(url: str, folder: Path, images: int, uploads: int) -> Told:
         open_database(f"sqlite+aiosqlite:///{folder}/uploader.db", "uploader", MIGRATIONS) as database,
         open_blobs(f"file:{folder}/blobs") as blobs,
         open_account(url, uploads) as account,
-        aclosing(SqlLedger(database, time.time, uploads, 15)) as ledger,
+        aclosing(SqlLedger(database, time.time, at_work(uploads), 15)) as ledger,
     ):
         shelf, checked = CloudinaryShelf(account), CheckedBlobs(blobs)
         messages = []

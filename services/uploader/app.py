@@ -40,7 +40,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
-        aclosing(SqlLedger(database, time.time, settings.uploads, settings.lease_seconds)) as ledger,
+        aclosing(SqlLedger(database, time.time, at_work(settings.uploads), settings.lease_seconds)) as ledger,
     ):
         shelf = CloudinaryShelf(account, settings.private)
         folders = SqlFolders(database, time.time)
@@ -57,6 +57,11 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
             checks={"database": database.trouble, "blob store": blobs.trouble, "storage": account.trouble},
             in_flight=lambda: len(ledger.held),
         )
+
+
+def at_work(uploads: int) -> int:
+    """Images in hand at once: some more than calls to storage, which then never wait for bytes or books."""
+    return uploads + 1 + uploads // 3
 
 
 def subscriptions(

@@ -27,7 +27,7 @@ from contracts.names import index_file
 from messaging import policy
 from messaging.bus import Subscription
 from messaging.memory import MemoryBus
-from services.uploader.app import open_uploader
+from services.uploader.app import at_work, open_uploader
 from services.uploader.settings import Settings
 from tests.services.uploader.stage import (
     FOLDER,
@@ -209,6 +209,11 @@ async def test_two_replicas_under_faults_and_doubled_messages_store_every_image_
         if isinstance(said, ImageStored):
             answers.setdefault((said.batch_id, said.ordinal), set()).add(said.encode())
     assert {len(said) for said in answers.values()} == {1}
+
+
+def test_calls_never_wait_for_bytes_or_books_and_few_more_images_are_held_than_are_sent() -> None:
+    for uploads in range(1, 31):
+        assert uploads < at_work(uploads) <= 1 + 1.5 * uploads
 
 
 def test_alone_it_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
