@@ -42,7 +42,7 @@ class Job:
     batch: Batch
     #: Epoch seconds of the round's beginning.
     created_at: float
-    #: Tries that failed through no outage.
+    #: What those tries have cost that failed through no outage; each makes it more.
     tries: int
     backend: str
     remote_id: str

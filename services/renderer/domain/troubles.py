@@ -33,21 +33,26 @@ _LASTING = frozenset(
         "dead_letter",
     }
 )
-#: Counted tries that an image has, by the code of the last trouble.
-MAX_TRIES = 5
-#: What a backend does to an image says little about the image; one that ends all of its backends does.
-_TRIES = dict.fromkeys(
-    (
-        "vanished",
-        "out_of_memory",
-        "gpu_error",
-        "file_missing",
-        "interrupted",
-        "node_offline",
-        "backend_error",
+#: What the tries of an image may cost in all, and what one costs that failed by this code.
+WORTH = 10
+_COSTS = {
+    # What a backend does to an image says little about the image; one that ends all of its backends does.
+    **dict.fromkeys(
+        (
+            "vanished",
+            "out_of_memory",
+            "gpu_error",
+            "file_missing",
+            "interrupted",
+            "node_offline",
+            "backend_error",
+        ),
+        1,
     ),
-    10,
-)
+    # What is lost for its size, or is more than was asked for, will be so again, and is paid for each time.
+    **dict.fromkeys(("no_result", "too_many_images"), 5),
+}
+USUAL_COST = 2
 #: Seconds of the longest rest between two tries.
 LONGEST_REST = 60.0
 MAX_DETAIL = 300
@@ -98,6 +103,7 @@ class Again:
     """The row goes back to waiting."""
 
     not_before: float
+    #: What the tries so far have cost.
     tries: int
     avoid: str
     #: Whether the remote job may live on, unseen: then it is looked for where it was, before another is sent.
@@ -121,17 +127,18 @@ class Limits:
 
 
 def follows(trouble: Trouble, backend: str, tries: int, now: float, limits: Limits) -> Again | Trouble:
-    """Another try, or the trouble that the image ends with."""
+    """Another try, or the trouble that the image ends with; `tries` is what those before have cost."""
     if isinstance(trouble, Hopeless):
         return trouble
     if isinstance(trouble, Unreachable):
         return Again(now + limits.rest, tries, backend, perhaps_alive=not isinstance(trouble, NotSent))
     if isinstance(trouble, Misplaced):
         return Again(now, tries, backend)
-    tried = tries + 1
-    if tried >= _TRIES.get(trouble.code, MAX_TRIES):
+    cost = _COSTS.get(trouble.code, USUAL_COST)
+    if tries + cost >= WORTH:
         return trouble
-    return Again(now + min(LONGEST_REST, limits.rest * 2**tries), tried, backend)
+    rest = limits.rest * 2 ** (tries / cost)
+    return Again(now + min(LONGEST_REST, rest), tries + cost, backend)
 
 
 def lasting(code: str) -> bool:

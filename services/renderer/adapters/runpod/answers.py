@@ -79,9 +79,9 @@ def _result(output: Any, remote: Remote) -> Image:
         raise trouble([text for text in texts if isinstance(text, str)])
     if output is None:
         raise Passing(
-            "no_image",
+            "no_result",
             "the job is done but RunPod has no result of it, as happens with results that are too large; "
-            "give the worker a bucket (BUCKET_ENDPOINT_URL)",
+            "give the endpoint's worker an S3 bucket (BUCKET_ENDPOINT_URL and its keys), or ask for less",
         )
     # One file may be listed twice.
     return _one_image(list(dict.fromkeys(_images(output))), remote)

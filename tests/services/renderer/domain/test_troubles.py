@@ -35,9 +35,23 @@ def test_an_image_that_came_to_the_wrong_backend_goes_on_at_once_uncounted() -> 
 
 def test_a_passing_trouble_rests_longer_each_time_and_ends_with_the_fifth() -> None:
     trouble = Passing("no_image", "nothing came of it")
-    made = [follows(trouble, "one", tries, 100.0, LIMITS) for tries in range(5)]
-    assert made[:4] == [Again(100.0 + 2**n, n + 1, "one") for n in range(4)]
-    assert made[4] is trouble
+    cost, made = 0, []
+    while isinstance(decision := follows(trouble, "one", cost, 100.0, LIMITS), Again):
+        cost = decision.tries
+        made.append(decision.not_before)
+    assert made == [101.0, 102.0, 104.0, 108.0]
+    assert decision is trouble
+
+
+@pytest.mark.parametrize("code", ["no_result", "too_many_images"])
+def test_what_will_be_so_again_is_tried_twice(code: str) -> None:
+    """Also where the image has had trouble of another kind before; after it, others may still come."""
+    trouble = Passing(code, "too large")
+    for before in (0, 4):
+        again = follows(trouble, "one", before, 100.0, LIMITS)
+        assert isinstance(again, Again)
+        assert follows(trouble, "one", again.tries, 100.0, LIMITS) is trouble
+        assert isinstance(follows(Passing("vanished", "gone"), "one", 5, 100.0, LIMITS), Again)
 
 
 @pytest.mark.parametrize("code", ["vanished", "out_of_memory", "gpu_error", "file_missing"])

@@ -47,7 +47,7 @@ def test_a_state_that_is_no_end_is_a_job_that_goes_on(state: str | None, seen: o
         ({"status": "TIMED_OUT"}, "render_deadline"),
         ({"status": "CANCELLED"}, "interrupted"),
         ({"status": "FAILED", "error": "?"}, "worker_failed"),
-        ({"status": "COMPLETED"}, "no_image"),
+        ({"status": "COMPLETED"}, "no_result"),
         ({"status": "COMPLETED", "output": "odd"}, "no_image"),
         ({"status": "COMPLETED", "output": {"status": "success_no_images", "images": []}}, "no_image"),
         (completed(image(), errors=["Workflow execution error: something"]), "worker_failed"),

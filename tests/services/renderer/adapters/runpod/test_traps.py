@@ -55,7 +55,7 @@ async def test_trap_05_a_result_that_was_lost_is_asked_for_under_another_name(tm
         await one.fault("no_result")
         await done(heard)
         assert sorted((await one.stats())["executions"]) == [
-            "b1/1.1/Areg_opal-fever_image_1",
+            "b1/1.5/Areg_opal-fever_image_1",
             "b1/1/Areg_opal-fever_image_1",
         ]
 
@@ -90,14 +90,21 @@ async def test_trap_07_completed_with_errors_beside_an_image_is_a_failure(tmp_pa
     assert heard.ends() == {(0, 1): "node_failed"}
 
 
-async def test_trap_07_completed_without_output_or_images_ends_as_a_failure_when_it_stays_so(
-    tmp_path: Path,
-) -> None:
+async def test_trap_07_completed_without_output_is_paid_for_twice_and_says_what_to_do(tmp_path: Path) -> None:
     async with serverless(tmp_path / "a", max_result_bytes=10) as one, rendering(tmp_path, one) as heard:
         await heard.bus.publish(reserved())
         await heard.ended(1)
+        assert await one.accepted() == 2
+    assert heard.ends() == {(0, 1): "no_result"}
+    assert "S3 bucket (BUCKET_ENDPOINT_URL" in heard.failed[0].detail
+
+
+async def test_trap_07_completed_without_images_ends_as_a_failure_when_it_stays_so(tmp_path: Path) -> None:
+    async with serverless(tmp_path / "a") as one, rendering(tmp_path, one) as heard:
+        await one.fault("fewer_images", times=None)
+        await heard.bus.publish(reserved())
+        await heard.ended(1)
     assert heard.ends() == {(0, 1): "no_image"}
-    assert "BUCKET_ENDPOINT_URL" in heard.failed[0].detail
 
 
 async def test_trap_08_two_images_of_one_name_are_told_apart_by_their_jobs(tmp_path: Path) -> None:
