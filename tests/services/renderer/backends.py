@@ -43,6 +43,11 @@ class Backend:
         found: dict[str, Any] = (await self.http.get("/sandbox/stats")).json()
         return found
 
+    async def timeline(self) -> list[dict[str, Any]]:
+        """When each prompt was accepted, and when it ran, by the server's own clock."""
+        found: list[dict[str, Any]] = (await self.http.get("/sandbox/timeline")).json()["entries"]
+        return found
+
     async def executions(self) -> dict[str, int]:
         """Filename prefix -> renders that ran to their end."""
         found: dict[str, int] = (await self.stats())["executions"]

@@ -46,6 +46,11 @@ class Serverless:
         found: dict[str, Any] = (await self.http.get("/sandbox/stats")).json()
         return found
 
+    async def timeline(self) -> list[dict[str, Any]]:
+        """When each job was accepted, and when it ran, by RunPod's own clock."""
+        found: list[dict[str, Any]] = (await self.http.get("/sandbox/timeline")).json()["entries"]
+        return found
+
     async def accepted(self) -> int:
         """Jobs that it took, each of which is paid for."""
         return int((await self.stats())["accepted"])

@@ -21,8 +21,11 @@ def seen_in_job(job: Json, output: str) -> Seen:
     """From `GET /api/jobs/{id}`. Raises Hopeless or Passing where the job failed."""
     match job.get("status"):
         case "completed":
-            duration = _between(job.get("execution_start_time"), job.get("execution_end_time"))
-            return Finished(one_image(job.get("outputs"), output), duration)
+            asked, began, ended = (
+                job.get(f"{name}_time") for name in ("create", "execution_start", "execution_end")
+            )
+            image = one_image(job.get("outputs"), output)
+            return Finished(image, _between(began, ended), _between(asked, began))
         case "failed":
             raise node_trouble(_object(job.get("execution_error")))
         case "cancelled":
@@ -46,8 +49,9 @@ def seen_in_history(history: Json, prompt_id: str, output: str) -> Finished | No
         if "execution_interrupted" in told:
             raise interrupted()
         raise node_trouble(told.get("execution_error", {}))
-    times = [told.get(name, {}).get("timestamp") for name in ("execution_start", "execution_success")]
-    return Finished(one_image(entry.get("outputs"), output), _between(*times))
+    began, ended = (told.get(name, {}).get("timestamp") for name in ("execution_start", "execution_success"))
+    image = one_image(entry.get("outputs"), output)
+    return Finished(image, _between(began, ended), _between(_asked(entry.get("prompt")), began))
 
 
 def seen_in_queue(queue: Json, prompt_id: str) -> Seen:
@@ -142,6 +146,12 @@ def _node_errors(answer: Json) -> Iterator[tuple[str, list[Any]]]:
     for node_id, errors in _object(answer.get("node_errors")).items():
         about = _object(errors)
         yield f"node {node_id} ({about.get('class_type')})", about.get("errors") or []
+
+
+def _asked(prompt: Any) -> Any:
+    """When the server took the prompt, from `[number, id, graph, extra_data, outputs]`; old servers do not
+    say."""
+    return _object(prompt[3]).get("create_time") if isinstance(prompt, list) and len(prompt) > 3 else None
 
 
 def _messages(messages: Any) -> Iterator[tuple[str, Json]]:

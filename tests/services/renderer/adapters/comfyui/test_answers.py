@@ -25,10 +25,25 @@ def test_a_job_says_whether_it_waits_runs_or_is_done() -> None:
     done = {
         "status": "completed",
         "outputs": {"9": {"images": [IMAGE]}},
+        "create_time": 3,
         "execution_start_time": 10,
         "execution_end_time": 35,
     }
-    assert answers.seen_in_job(done, "9") == Finished(FILE, 25)
+    assert answers.seen_in_job(done, "9") == Finished(FILE, gpu_ms=25, queue_ms=7)
+
+
+@pytest.mark.parametrize(("told", "waited"), [({"create_time": 3}, 7), ({}, None)])
+def test_the_history_says_how_long_it_took_and_what_it_was_asked_for_how_long_it_waited(
+    told: dict[str, Any], waited: int | None
+) -> None:
+    found = entry(
+        ("execution_start", {"timestamp": 10}),
+        ("execution_success", {"timestamp": 35}),
+        status="success",
+        **{"9": {"images": [IMAGE]}},
+    )
+    found["id"]["prompt"] = [0, "id", {}, {"client_id": "c", **told}, ["9"]]
+    assert answers.seen_in_history(found, "id", "9") == Finished(FILE, gpu_ms=25, queue_ms=waited)
 
 
 def test_only_the_last_message_tells_an_interruption_from_a_failure() -> None:
