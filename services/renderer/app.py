@@ -43,6 +43,8 @@ from services.renderer.settings import FleetSettings, Settings
 NAME = "renderer"
 #: Seconds between two words about places in the queue.
 TELLING = 2.0
+#: Seconds between two looks at which part of the work is ours.
+SHARING = 2.0
 #: Seconds between two settings of the gauges.
 SHOWING = 1.0
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -78,7 +80,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             announce=announcer.tell,
             examine=examine,
         )
-        claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers)
+        claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers, fleet.fond)
         gleaner = Gleaner(strays, fleet, workflows, limits, clock)
         crew = Crew(claims, fleet, driver.drive, wake, settings.lease_seconds)
         yield Service(
@@ -92,6 +94,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
                 gleaner.run,
                 partial(_tell, progress, claims),
                 partial(_show, fleet, crew),
+                partial(_share, fleet, claims),
             ),
             checks={"database": database.trouble, "blob store": blobs.trouble, "fleet": fleet.trouble},
             in_flight=lambda: crew.in_flight,
@@ -124,6 +127,13 @@ async def _show(fleet: MixedFleet, crew: Crew) -> None:
         metrics.show(fleet.statuses(), crew.in_flight)
 
     await every(SHOWING, show, "gauges")
+
+
+async def _share(fleet: MixedFleet, claims: SqlClaims) -> None:
+    async def share() -> None:
+        fleet.share(await claims.parts())
+
+    await every(SHARING, share, "parts of the work")
 
 
 def _limits(settings: Settings) -> Limits:

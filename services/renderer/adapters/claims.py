@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from uuid import uuid4
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -29,6 +29,7 @@ from services.renderer.domain.dispatch import (
     dispatch,
     fairest,
     free_slots,
+    holds_back,
     open_to,
     places,
 )
@@ -38,6 +39,8 @@ from services.renderer.ports import Clock
 
 #: Images claimed in one transaction at most.
 MOST = 64
+#: Images looked at, about, where one may be better off waiting for a backend than at a free one.
+AHEAD = 256
 #: Waiting images that are told their place, about.
 TOLD = 100
 #: Leases after which a row is given up whose backend no living replica knows.
@@ -48,7 +51,7 @@ _TURN = text("SELECT pg_advisory_xact_lock(hashtext('renderer claims'))")
 
 class SqlClaims:
     """`lease` in seconds; `owner` is this process among its replicas; `takers` says which backends may get
-    the images of a wish now, None for any."""
+    the images of a wish now, None for any; `fond` which do them better than others."""
 
     def __init__(
         self,
@@ -57,12 +60,14 @@ class SqlClaims:
         lease: float,
         clock: Clock,
         takers: Callable[[Wish], Collection[str] | None],
+        fond: Callable[[Wish], Collection[str]],
     ) -> None:
         self.database = database
         self.owner = owner
         self.lease = lease
         self.clock = clock
         self._takers = takers
+        self._fond = fond
         self._lanes = Lanes()
         self._wishes = Wishes()
 
@@ -111,6 +116,13 @@ class SqlClaims:
         async with self.database.read() as connection:
             return {key_of(row) for row in await connection.execute(statement)}
 
+    async def parts(self) -> dict[str, float]:
+        """Which part of the images that each backend has is held by this process."""
+        ours = func.sum(case((jobs.c.lease_owner == self.owner, 1.0), else_=0.0))
+        statement = select(jobs.c.backend, ours / func.count()).where(RUNNING).group_by(jobs.c.backend)
+        async with self.database.read() as connection:
+            return {name: float(part) for name, part in await connection.execute(statement)}
+
     async def waiting(self) -> dict[Head, int]:
         async with self.database.read() as connection:
             running = await self._running(connection)
@@ -158,9 +170,12 @@ class SqlClaims:
         waiting = await self._lanes.waiting(connection)
         wishes = await self._wishes.of(connection, waiting)
         takers = {wish.key: names for wish in wishes if (names := self._takers(wish)) is not None}
-        lanes = fairest(open_to(waiting, offers, busy, takers), flying, count)
-        heads = await heads_of(connection, lanes, count)
-        return dispatch(heads, flying, offers, busy, takers)
+        fond = {wish.key: names for wish in wishes if (names := self._fond(wish))}
+        more = AHEAD if holds_back(offers, busy, fond) else count
+        lanes = fairest(open_to(waiting, offers, busy, takers), flying, more)
+        each = count if more == count else more // max(1, len(lanes)) + 1
+        heads = await heads_of(connection, lanes, each)
+        return dispatch(heads, flying, offers, busy, takers, fond)[:MOST]
 
     async def _write(self, connection: AsyncConnection, choices: Sequence[Choice], now: float) -> None:
         """The remote id is in the book before anything is sent under it."""

@@ -1,7 +1,7 @@
 """The backends of this process, of whichever kind; some may come and go while it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -68,6 +68,11 @@ class MixedFleet:
         if name in self._members:
             self._members[name].measured(gpu_ms)
 
+    def share(self, parts: Mapping[str, float]) -> None:
+        """Which part of each backend's jobs this process has, where there are any."""
+        for each in self._all():
+            each.backend.share(parts.get(each.name, 1.0))
+
     def takers(self, wish: Wish) -> frozenset[str]:
         """The backends that may get the images of this wish now."""
         if wish not in self._graphs:
@@ -77,6 +82,11 @@ class MixedFleet:
         graph = self._graphs[wish]
         members = self._members.items()
         return takers([Standing(name, each.healthy, each.able(wish, graph)) for name, each in members])
+
+    def fond(self, wish: Wish) -> frozenset[str]:
+        """The healthy backends that have the embedding which it names, none where it names none."""
+        healthy = (each for each in self._members.values() if each.healthy)
+        return frozenset(each.name for each in healthy if wish.embedding in each.backend.embeddings)
 
     def check(self, name: str, wish: Wish, graph: Graph) -> None:
         member = self._find(name)

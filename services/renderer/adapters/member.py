@@ -48,7 +48,7 @@ class Member:
 
     @property
     def offer(self) -> Offer:
-        return Offer(self.name, self.place.depth, self._seconds)
+        return Offer(self.name, self.place.depth, self._seconds, self.backend.machines)
 
     @property
     def status(self) -> BackendStatus:

@@ -26,8 +26,17 @@ class Backend(Renderer, Protocol):
         ...
 
     @property
+    def machines(self) -> int:
+        """Images that it renders at the same time, by what it said last; at least 1."""
+        ...
+
+    @property
     def about(self) -> str:
         """What it said of itself when it was asked last, for people."""
+        ...
+
+    def share(self, part: float) -> None:
+        """This process has this part of the backend's jobs, and shall take no more of what it allows."""
         ...
 
     async def probe(self) -> None:

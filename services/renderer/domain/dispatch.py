@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,6 +29,13 @@ def lane_of(username: str, wish: str) -> str:
 
 #: The key of a wish -> the backends that may get its images now; any backend where it is not named.
 Takers = Mapping[str, Collection[str]]
+#: The key of a wish -> the backends that do it better than others; none where it is not named.
+Fond = Mapping[str, Collection[str]]
+#: Renders that an image waits longer for a backend that does it better.
+FONDNESS = 2.0
+#: Images that a backend is given for each of its machines however fast the others are: one renders, the next
+#: one is there before it ends.
+EAGER = 2
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,18 @@ class Head:
 
 @dataclass(frozen=True)
 class Offer:
-    """A healthy backend: how many images it may hold, and its measured seconds for one."""
+    """A healthy backend: how many images it may hold, its measured seconds for one, and how many machines it
+    has, each of which renders one image at a time."""
 
     name: str
     depth: int
     seconds: float | None = None
+    machines: int = 1
+
+    @property
+    def eager(self) -> int:
+        """Images that it gets in any case, so that none of its machines is idle while an image waits."""
+        return min(self.depth, EAGER * self.machines)
 
 
 class Choice(NamedTuple):
@@ -102,34 +116,117 @@ def fairest(queues: Sequence[Queue], in_flight: Mapping[str, int], count: int) -
     return [queue for _, queue in ranked[:count]]
 
 
+def holds_back(offers: Sequence[Offer], busy: Mapping[str, int], fond: Fond) -> bool:
+    """Whether an image may be better off waiting than in a free slot, so that a choice must know more images
+    than there are slots."""
+    deep = (max(offer.eager, busy.get(offer.name, 0)) < offer.depth for offer in offers)
+    return any(fond.values()) or any(deep)
+
+
 def dispatch(
     heads: Sequence[Head],
     in_flight: Mapping[str, int],
     offers: Sequence[Offer],
     busy: Mapping[str, int],
     takers: Takers | None = None,
+    fond: Fond | None = None,
 ) -> list[Choice]:
     """Fills the free slots: the user with the fewest images in flight first, then the oldest batch, then its
-    order. An image whose every possible backend is taken waits, and does not hold back the next one."""
-    flying, load = Counter(in_flight), Counter(busy)
+    order. An image whose every possible backend is taken waits, and does not hold back the next one.
+
+    First each image gets its turn for the backend that would have it done first, and waits where that one is
+    full: a long queue at a slow backend would end after the fast ones have long run dry. Then those that wait
+    fill what would else be idle."""
+    plan = _Plan(offers, busy, takers or {}, fond or {})
+    chosen = _turns(heads, in_flight, plan, plan.first_done)
+    taken = {choice.head.key for choice in chosen}
+    flying = Counter(in_flight) + Counter(choice.head.username for choice in chosen)
+    return chosen + _turns([head for head in heads if head.key not in taken], flying, plan, plan.idle)
+
+
+def _turns(
+    heads: Sequence[Head],
+    in_flight: Mapping[str, int],
+    plan: "_Plan",
+    choose: Callable[[Head], "_Place | None"],
+) -> list[Choice]:
+    """Each head is asked for its place in the order of turns, while there are free slots."""
+    flying = Counter(in_flight)
     queues: dict[str, deque[Head]] = {}
     for head in sorted(heads, key=lambda head: (head.created_at, head.key)):
         queues.setdefault(head.username, deque()).append(head)
     turns = [(flying[user], queue[0].created_at, queue[0].key, user) for user, queue in queues.items()]
     heapq.heapify(turns)
     chosen: list[Choice] = []
-    while turns and free_slots(offers, load):
+    while turns and plan.free:
         user = heapq.heappop(turns)[-1]
         head = queues[user].popleft()
-        backend = _backend(_fit(offers, head, takers or {}), load, head.avoid)
-        if backend is not None:
-            chosen.append(Choice(head, backend))
+        place = choose(head)
+        if place is not None:
             flying[user] += 1
-            load[backend] += 1
+            if place.now:
+                chosen.append(Choice(head, place.backend))
         if queues[user]:
             following = queues[user][0]
             heapq.heappush(turns, (flying[user], following.created_at, following.key, user))
     return chosen
+
+
+class _Place(NamedTuple):
+    """Where an image goes: now, or once there is room."""
+
+    backend: str
+    now: bool
+
+
+class _Plan:
+    """What each backend holds while choices are made, and what waits for it."""
+
+    def __init__(self, offers: Sequence[Offer], busy: Mapping[str, int], takers: Takers, fond: Fond) -> None:
+        self._offers = offers
+        self._takers = takers
+        self._fond = fond
+        self._held = {offer.name: busy.get(offer.name, 0) for offer in offers}
+        self._awaited: Counter[str] = Counter()
+        known = [offer.seconds for offer in offers if offer.seconds is not None]
+        #: A backend of unknown speed counts as an average one.
+        self._usual = sum(known) / len(known) if known else 1.0
+        self.free = free_slots(offers, busy)
+
+    def first_done(self, head: Head) -> _Place | None:
+        """The backend where it is likely to be done first, although others may have to wait for it."""
+        fit = self._fit(head)
+        if not fit:
+            return None
+        best = min(fit, key=lambda offer: self._rank(offer, head))
+        if self._held[best.name] < best.depth:
+            return self._take(best)
+        self._awaited[best.name] += 1
+        return _Place(best.name, now=False)
+
+    def idle(self, head: Head) -> _Place | None:
+        """A backend that would run dry, if there is one."""
+        dry = [offer for offer in self._fit(head) if self._held[offer.name] < offer.eager]
+        return self._take(min(dry, key=lambda offer: self._rank(offer, head))) if dry else None
+
+    def _take(self, offer: Offer) -> _Place:
+        self._held[offer.name] += 1
+        self.free -= 1
+        return _Place(offer.name, now=True)
+
+    def _fit(self, head: Head) -> Sequence[Offer]:
+        names = self._takers.get(head.wish)
+        fit = self._offers if names is None else [offer for offer in self._offers if offer.name in names]
+        return [offer for offer in fit if offer.name != head.avoid] or fit
+
+    def _rank(self, offer: Offer, head: Head) -> tuple[float, float, str]:
+        """Seconds until it would be done there. On equal terms the backend with less to do is taken."""
+        seconds = offer.seconds or self._usual
+        load = self._held[offer.name] + self._awaited[offer.name]
+        due = max(1.0, (load + 1) / offer.machines) * seconds
+        fond = self._fond.get(head.wish, ())
+        worse = FONDNESS * self._usual if fond and offer.name not in fond else 0.0
+        return (due + worse, load / offer.machines, offer.name)
 
 
 def places(heads: Sequence[Head], in_flight: Mapping[str, int]) -> dict[Key, int]:
@@ -139,22 +236,3 @@ def places(heads: Sequence[Head], in_flight: Mapping[str, int]) -> dict[Key, int
     running = sum(in_flight.values())
     order = dispatch([replace(head, avoid=None) for head in heads], in_flight, everything, {})
     return {choice.head.key: running + place for place, choice in enumerate(order)}
-
-
-def _fit(offers: Sequence[Offer], head: Head, takers: Takers) -> Sequence[Offer]:
-    names = takers.get(head.wish)
-    return offers if names is None else [offer for offer in offers if offer.name in names]
-
-
-def _backend(offers: Sequence[Offer], load: Mapping[str, int], avoid: str | None) -> str | None:
-    """Where the image is likely to be done first; a backend of unknown speed counts as an average one."""
-    elsewhere = [offer for offer in offers if offer.name != avoid] or offers
-    free = [offer for offer in elsewhere if load.get(offer.name, 0) < offer.depth]
-    known = [offer.seconds for offer in offers if offer.seconds is not None]
-    usual = sum(known) / len(known) if known else 1.0
-
-    def rank(offer: Offer) -> tuple[float, float, str]:
-        busy = load.get(offer.name, 0)
-        return ((busy + 1) * (offer.seconds or usual), busy / offer.depth, offer.name)
-
-    return min(free, key=rank).name if free else None

@@ -45,17 +45,20 @@ class Wish:
     style: str | None
     #: Parameters that are texts: the names of models, samplers and the like.
     texts: tuple[tuple[str, str], ...]
+    #: The character's embedding: a backend without it can do it too, but not as well.
+    embedding: str | None = None
 
     @cached_property
     def key(self) -> str:
         """Short and the same at every replica."""
-        said = json.dumps([self.workflow, self.style, self.texts])
+        embedding = [] if self.embedding is None else [self.embedding]
+        said = json.dumps([self.workflow, self.style, self.texts, *embedding])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def wish_of(request: GenerateBatch) -> Wish:
     texts = [(name, value) for name, value in sorted(request.parameters.items()) if isinstance(value, str)]
-    return Wish(request.workflow, request.style, tuple(texts))
+    return Wish(request.workflow, request.style, tuple(texts), request.character.embedding)
 
 
 def lack(graph: Graph, inventory: Inventory) -> Hopeless | None:

@@ -64,17 +64,25 @@ def done(job: Job) -> ImageReady:
 Takers = Callable[[Wish], Collection[str] | None]
 
 
+#: Says which do them better.
+Fond = Callable[[Wish], Collection[str]]
+
+
 def _any(_wish: Wish) -> None:
     return None
 
 
-def replica(database: Database, clock: Clock, owner: str, takers: Takers = _any) -> Book:
+def _none(_wish: Wish) -> Collection[str]:
+    return ()
+
+
+def replica(database: Database, clock: Clock, owner: str, takers: Takers = _any, fond: Fond = _none) -> Book:
     """The same book in the hands of another process."""
     return Book(
         database,
         clock,
         SqlIntake(database, clock),
-        SqlClaims(database, owner, LEASE, clock, takers),
+        SqlClaims(database, owner, LEASE, clock, takers, fond),
         SqlEndings(database, owner, clock),
     )
 

@@ -1,6 +1,7 @@
 """The renderer as a whole: batches go in, images come out, each its own."""
 
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,14 @@ async def test_time_on_the_gpu_and_before_it_are_told(tmp_path: Path) -> None:
         backend(tmp_path / "a", render_seconds=0.3) as one,
         stage(tmp_path, one.renderer_url) as heard,
     ):
+        asked_at = time.time()
         await heard.bus.publish(reserved(quantity=2, **PORTRAIT))
         await heard.ended(2)
-    first, second = sorted(heard.ready, key=lambda image: image.ordinal)
-    assert all(300 <= image.gpu_ms < 1500 for image in heard.ready)
-    assert second.queue_ms >= first.queue_ms + 200
+        entries = await one.timeline()
+    for image, entry in zip(sorted(heard.ready, key=lambda each: each.ordinal), entries, strict=True):
+        ((began, ended),) = entry["runs"]
+        assert image.gpu_ms == pytest.approx((ended - began) * 1000, abs=150)
+        assert (began - entry["accepted_at"]) * 1000 - 50 <= image.queue_ms <= (began - asked_at) * 1000 + 50
 
 
 @pytest.mark.parametrize(("embedding", "used"), [("opal_fever", True), ("nobody", False), (None, False)])
@@ -104,6 +108,22 @@ async def test_an_embedding_is_used_where_the_backend_offers_it(
         await heard.bus.publish(reserved(character=character, **PORTRAIT))
         await heard.ended(1)
     assert heard.ready[0].used_embedding is used
+
+
+async def test_images_of_a_character_go_where_its_embedding_is(tmp_path: Path) -> None:
+    character = Character(id=OPAL.id, name=OPAL.name, collection=OPAL.collection, embedding="opal_fever")
+    async with (
+        backend(tmp_path / "a", embeddings=()) as bare,
+        backend(tmp_path / "b") as trained,
+        stage(tmp_path, bare.renderer_url, trained.renderer_url) as heard,
+    ):
+        await heard.bus.publish(reserved("warm", quantity=4))
+        await heard.until(lambda: {each.backend for each in heard.ready} == {bare.name, trained.name})
+        await heard.until(lambda: len(heard.ready) == 4)
+        await heard.bus.publish(reserved("opal", quantity=2, character=character, **PORTRAIT))
+        await heard.until(lambda: len(heard.ready) == 6)
+    opal = [image for image in heard.ready if image.batch_id == "opal"]
+    assert {(image.backend, image.used_embedding) for image in opal} == {(trained.name, True)}
 
 
 async def test_the_same_seed_makes_the_same_picture_and_without_one_a_batch_draws_its_own(

@@ -1,5 +1,7 @@
 """The renderer over RunPod's serverless endpoints: batches go in, images come out, each paid for once."""
 
+import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,11 +94,29 @@ async def test_embeddings_are_those_that_the_url_names(tmp_path: Path) -> None:
 async def test_what_an_image_cost_is_what_runpod_says(tmp_path: Path) -> None:
     async with serverless(tmp_path / "a", cold_start_seconds=0.6) as one, hooked(tmp_path, one) as heard:
         await one.fault("latency", route="/status", seconds=0.5, times=None)
+        asked_at = time.time()
         await done(heard)
-    (image,) = heard.ready
+        (job,) = await one.timeline()
+    (image,), ((began, ended),) = heard.ready, job["runs"]
     # Half a second of latency and the time until we looked are neither queue nor execution.
-    assert 600 <= image.queue_ms < 1100
-    assert image.gpu_ms < 500
+    assert image.gpu_ms == pytest.approx((ended - began) * 1000, abs=150)
+    assert 600 <= image.queue_ms <= (began - asked_at) * 1000 + 50
+
+
+async def test_pods_are_not_idle_while_an_endpoint_has_a_long_queue(tmp_path: Path) -> None:
+    """It has room for a hundred images and three machines: it gets three of five, not all but four."""
+    async with (
+        serverless(tmp_path / "a", render_seconds=0.1, min_workers=3) as one,
+        backend(tmp_path / "b", render_seconds=0.1) as first,
+        backend(tmp_path / "c", render_seconds=0.1) as second,
+        rendering(tmp_path, one, first.renderer_url, second.renderer_url) as heard,
+    ):
+        await done(heard, 10)
+        await heard.bus.publish(reserved("b2", quantity=40))
+        await heard.until(lambda: len(heard.ready) == 50)
+        by = Counter(image.backend for image in heard.ready if image.batch_id == "b2")
+    assert by[one.name] <= 32
+    assert min(by[first.name], by[second.name]) >= 4
 
 
 async def test_a_renderer_that_stops_hands_its_jobs_over_by_their_ids(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Pod:
     def __init__(self, address: Address, classes: frozenset[str]) -> None:
         self.embeddings: frozenset[str] = frozenset()
         self.inventory: Inventory | None = None
+        self.machines = 1
         #: What the server said of itself at the last probe.
         self.machine: Machine | None = None
         self._classes = classes
@@ -57,6 +58,9 @@ class Pod:
     @property
     def load(self) -> int:
         return self._listener.jobs
+
+    def share(self, part: float) -> None:
+        """A server counts no requests."""
 
     async def listen(self) -> None:
         await self._listener.run()

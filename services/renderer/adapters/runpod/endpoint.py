@@ -16,7 +16,7 @@ from services.renderer.adapters.runpod.client import MOST_REQUEST, Answer, Clien
 from services.renderer.adapters.runpod.hooks import Hooks
 from services.renderer.adapters.runpod.lookout import EndpointWatch, Lookout, Sight
 from services.renderer.adapters.runpod.metrics import SECOND_SUBMITS
-from services.renderer.adapters.runpod.pace import CANCELS, RUNS, STATUSES, Rate
+from services.renderer.adapters.runpod.pace import CANCELS, RUNS, STATUSES, Rate, own_looks
 from services.renderer.domain.equipment import Inventory
 from services.renderer.domain.remote import Attached, Image, Link, Lost, Remote
 from services.renderer.domain.troubles import Hopeless, NotSent, Passing, Trouble, Unreachable
@@ -67,7 +67,8 @@ class Endpoint:
         self._clock = asyncio.get_running_loop().time
         stagger = address.pace.stagger
         self._runs = Rate(min(RUNS, 1 / stagger) if stagger else RUNS)
-        self._lookout = Lookout(self._look, Rate(STATUSES))
+        self._looks = Rate(STATUSES)
+        self._lookout = Lookout(self._look, self._looks)
         self._cancels = Cancels(self._send_cancel, Rate(CANCELS))
         self._health = Health(0, 0)
         #: Keys under which a job was sent, or may have been, and nothing is known of it.
@@ -82,12 +83,20 @@ class Endpoint:
         return self._lookout.jobs
 
     @property
+    def machines(self) -> int:
+        """Those that are up; where none is, one will be started."""
+        return max(1, self._health.workers)
+
+    @property
     def about(self) -> str:
         return f"{self._health.workers} machines are up, {self._health.waiting} jobs wait"
 
     @property
     def ahead(self) -> int:
         return self._health.waiting
+
+    def share(self, part: float) -> None:
+        self._looks.limit(own_looks(part))
 
     async def listen(self) -> None:
         async with asyncio.TaskGroup() as loops:

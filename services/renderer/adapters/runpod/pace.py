@@ -1,16 +1,20 @@
 """How often an endpoint may be asked, and when a job is worth a look. Pure: the time is told.
 
 RunPod counts requests per endpoint and kind in windows of 10 s: 1,000 `/run`, 2,000 `/status`, 100 `/cancel`
-(its documentation, August 2026). Each process takes half of that at most, since others may ask too; whatever
-is refused halves its rate, which then recovers in steps.
+(its documentation, August 2026). Looks are steady work: all renderers together take three quarters of what
+is allowed, each by its part of the jobs. Submits and cancels come in bursts: each process takes half of what
+is allowed. Whatever is refused halves the rate, which then recovers in steps.
 """
 
 from services.renderer.domain.remote import Running, Seen
 
-#: Requests a second.
+#: Requests a second of one process.
 RUNS = 50.0
-STATUSES = 100.0
 CANCELS = 5.0
+#: Of all processes together.
+STATUSES = 150.0
+#: Least part of a rate that a process has, with however few jobs.
+LEAST = 0.1
 #: Part of a rate that answers win back, each.
 RECOVERY = 0.01
 #: Seconds of the rest after a refusal that names none, and of the longest one.
@@ -34,6 +38,11 @@ class Rate:
     def per_second(self) -> float:
         return self._now
 
+    def limit(self, most: float) -> None:
+        """Another bound; what refusals have made of the rate stays in proportion."""
+        self._now *= most / self._most
+        self._most = most
+
     def step(self, now: float) -> float:
         """Seconds to wait for the next step, which is taken."""
         begin = max(now, self._next)
@@ -50,6 +59,11 @@ class Rate:
     def answered(self) -> None:
         self._refusals = 0
         self._now = min(self._most, self._now + self._most * RECOVERY)
+
+
+def own_looks(part: float) -> float:
+    """Looks a second of a process that has this part of an endpoint's jobs."""
+    return STATUSES * max(LEAST, part)
 
 
 def next_look(seen: Seen, now: float, began: float | None, usual: float | None, pace: float) -> float:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, insert, text
 from sqlalchemy.engine import Engine
 
+from contracts.commands import Character
 from services.renderer.adapters.queues import Lanes
 from services.renderer.adapters.rows import batch_values, waiting_values
 from services.renderer.adapters.strays import SqlStrays
@@ -109,6 +110,39 @@ async def test_images_that_no_free_backend_can_do_hold_back_nobody(database_url:
         assert Counter(job.backend for job in claimed) == {"two": 10}
         # The other nine: that one has three in flight already.
         assert len({job.batch.request.username for job in claimed} - {"User3"}) == 9
+
+
+async def test_each_replica_knows_which_part_of_a_backends_images_is_its(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=6))
+    other = replica(book.database, book.clock, "other")
+    await book.claim(Offer("one", 1))
+    await other.claim(ONE, TWO)
+    assert await book.claims.parts() == {"one": 0.5, "two": 0.0}
+    assert await other.claims.parts() == {"one": 0.5, "two": 1.0}
+
+
+async def test_a_long_queue_leaves_the_others_their_share(book: Book) -> None:
+    """An endpoint with room for a hundred and three machines, beside two pods: it gets three of five."""
+    await book.intake.accept(reserved(quantity=140))
+    offers = Offer("pod-1", 2, 1.0), Offer("pod-2", 2, 1.0), Offer("runpod", 100, 1.0, machines=3)
+    held: Counter[str] = Counter()
+    while claimed := await book.claim(*offers):
+        held.update(job.backend for job in claimed)
+    assert (held["pod-1"], held["pod-2"]) == (2, 2)
+    assert 80 <= held["runpod"] <= 88
+    assert await book.count("waiting") == 140 - sum(held.values())
+
+
+async def test_images_of_a_character_get_the_backend_with_its_embedding(book: Book) -> None:
+    opal = Character(id="opal", name="Opal", collection="premade_characters", embedding="opal_fever")
+    await book.intake.accept(reserved("opal", quantity=2, character=opal))
+    book.clock.now += 1
+    await book.intake.accept(reserved("plain", quantity=2))
+    trained = replica(
+        book.database, book.clock, "one", fond=lambda wish: ["two"] if wish.embedding == "opal_fever" else ()
+    )
+    claimed = await trained.claim(ONE, TWO)
+    assert {(job.key.batch_id, job.backend) for job in claimed} == {("opal", "two"), ("plain", "one")}
 
 
 async def test_a_row_of_before_wishes_were_noted_goes_anywhere(book: Book) -> None:

@@ -13,6 +13,7 @@ from services.renderer.domain.dispatch import (
     dispatch,
     fairest,
     free_slots,
+    holds_back,
     open_to,
     places,
 )
@@ -118,5 +119,22 @@ def test_no_depth_is_exceeded_and_no_image_is_chosen_twice(
     load = Counter(busy) + Counter(choice.backend for choice in chosen)
     for offer in offers:
         assert load[offer.name] <= max(offer.depth, busy.get(offer.name, 0))
-    if not any(each.avoid for each in heads):
-        assert len(chosen) == min(len(heads), free_slots(offers, busy))
+    if not any(each.avoid for each in heads) and len(chosen) < min(len(heads), free_slots(offers, busy)):
+        # Who waits could only get into a long queue.
+        assert all(load[offer.name] >= offer.eager for offer in offers)
+
+
+def test_more_images_than_slots_are_looked_at_where_one_may_be_better_off_waiting() -> None:
+    pod, endpoint = Offer("pod", 2), Offer("runpod", 100, machines=3)
+    assert not holds_back([pod], {}, {})
+    assert not holds_back([pod, endpoint], {"runpod": 100}, {})
+    assert holds_back([pod, endpoint], {"runpod": 99}, {})
+    assert holds_back([pod], {}, {"opal": {"pod"}})
+
+
+def test_each_machine_of_a_backend_has_the_next_image_before_it_ends_one() -> None:
+    assert [Offer("x", depth, machines=machines).eager for depth, machines in [(1, 1), (4, 1), (9, 3)]] == [
+        1,
+        2,
+        6,
+    ]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from contracts.commands import Character
 from services.renderer.domain.equipment import NodeClass, Standing, Wish, is_model, lack, takers, wish_of
 from tests.services.renderer.requests import reserved
 
@@ -116,3 +117,10 @@ def test_a_wish_is_the_same_for_whatever_makes_no_difference_to_a_backend() -> N
     assert (one, one.key) == (two, two.key)
     assert one.key != wish(parameters={**models, "sampler": "heun"}).key
     assert one.key != wish(parameters=models, style="noir").key
+
+
+def test_a_wish_names_the_embedding_that_some_backends_have() -> None:
+    character = Character(id="opal", name="Opal", collection="premade_characters", embedding="opal_fever")
+    wish = wish_of(reserved(character=character).request)
+    assert wish.embedding == "opal_fever"
+    assert wish.key != wish_of(reserved().request).key

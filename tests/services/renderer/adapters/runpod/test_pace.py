@@ -2,7 +2,14 @@
 
 import pytest
 
-from services.renderer.adapters.runpod.pace import LONGEST, LONGEST_REST, Rate, next_look, pace
+from services.renderer.adapters.runpod.pace import (
+    LONGEST,
+    LONGEST_REST,
+    Rate,
+    next_look,
+    own_looks,
+    pace,
+)
 from services.renderer.domain.remote import Queued, Running
 
 
@@ -33,6 +40,24 @@ def test_a_rest_grows_with_each_refusal_up_to_a_bound_and_an_asked_for_one_is_ke
     other = Rate(100)
     other.refused(0.0, 7.0)
     assert other.step(0.0) == 7.0
+
+
+def test_another_bound_keeps_what_refusals_have_made_of_the_rate() -> None:
+    rate = Rate(100)
+    rate.refused(0.0, None)
+    rate.limit(20)
+    assert rate.per_second == 10
+    rate.limit(200)
+    assert rate.per_second == 100
+
+
+@pytest.mark.parametrize("parts", [[1.0], [0.5, 0.5], [0.7, 0.1, 0.1, 0.1], [0.25] * 4])
+def test_replicas_together_keep_to_what_runpod_allows(parts: list[float]) -> None:
+    assert sum(own_looks(part) for part in parts) <= 2000 / 10 * 0.75 + 1e-9
+
+
+def test_a_replica_without_a_part_may_ask_a_little() -> None:
+    assert 0 < own_looks(0.0) < own_looks(0.5)
 
 
 def test_few_jobs_are_looked_at_often_and_many_as_often_as_the_rate_allows() -> None:

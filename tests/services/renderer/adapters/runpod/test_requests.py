@@ -140,6 +140,21 @@ async def test_a_probe_says_why_an_endpoint_cannot_be_used(answer: Response) -> 
             await one.probe()
 
 
+async def test_trap_18_the_local_server_of_the_sdk_is_not_taken_for_an_endpoint() -> None:
+    """It takes jobs and runs none of them by itself; it has no /health."""
+    async with endpoint(Api(JSONResponse({"detail": "Not Found"}, status_code=404))) as one:
+        with pytest.raises(Unreachable, match="no endpoint abc"):
+            await one.probe()
+
+
+async def test_an_endpoint_renders_as_many_images_at_once_as_it_has_machines_up() -> None:
+    api = Api(JSONResponse({"jobs": {}, "workers": {"idle": 1, "running": 2}}))
+    async with endpoint(api) as one:
+        assert one.machines == 1
+        await one.probe()
+        assert one.machines == 3
+
+
 async def test_ids_are_opaque_and_stay_in_their_place_of_a_path() -> None:
     api = Api()
     async with endpoint(api) as one:
