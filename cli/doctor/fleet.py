@@ -70,9 +70,12 @@ def _workflow(workflow: Workflow, reached: Mapping[str, Inventory]) -> Iterator[
                 yield wrong(f"{subject} on {name}", reason, "its images fail until one backend has it")
             else:
                 yield warning(f"{subject} on {name}", reason, "its images go to the other backends")
-    able = [name for name, reasons in missing.items() if not reasons]
-    if able:
-        yield ok(subject, f"can be rendered by {', '.join(able)}")
+    able = [name for name, reasons in missing.items() if reached[name] and not reasons]
+    unasked = [name for name, inventory in reached.items() if not inventory]
+    said = [f"can be rendered by {', '.join(able)}"] if able else []
+    said += [f"{', '.join(unasked)} cannot be asked"] if unasked else []
+    if said:
+        yield ok(subject, "; ".join(said))
 
 
 def _missing(workflow: Workflow, inventory: Inventory) -> Sequence[str]:
