@@ -100,14 +100,17 @@ class SqlLedger:
             return await rows_of(connection, keys)
 
     async def _decide_all(self, wishes: Sequence[Wish]) -> list[Answer]:
-        # Of several deliveries about one image the first is decided, the others come again and see the end.
-        first = {wish.key: wish for wish in reversed(wishes)}
-        mine = [wish for wish in wishes if first[wish.key] is wish]
-        decided = dict(zip((wish.key for wish in mine), await self._decide(mine), strict=True))
-        return [
-            decided[wish.key] if first[wish.key] is wish else Later("its image is being decided about")
-            for wish in wishes
-        ]
+        # Several deliveries about one image are decided one after the other: each sees what the last one did.
+        answers: dict[int, Answer] = {}
+        while len(answers) < len(wishes):
+            first: dict[Key, int] = {}
+            for place, wish in enumerate(wishes):
+                if place not in answers:
+                    first.setdefault(wish.key, place)
+            places = list(first.values())
+            decided = await self._decide([wishes[place] for place in places])
+            answers |= zip(places, decided, strict=True)
+        return [answers[place] for place in range(len(wishes))]
 
     async def _decide(self, wishes: Sequence[Wish]) -> list[Answer]:
         try:
