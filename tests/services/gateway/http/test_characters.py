@@ -57,7 +57,7 @@ async def test_a_premade_character_needs_a_scope(door: Door) -> None:
     answer = await door.areg.post("/v1/characters", json={**BODY, "premade": True})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="premade"'
-    allowed = await door.by("Areg", "read premade").post("/v1/characters", json={**BODY, "premade": True})
+    allowed = await door.by("Areg", "characters:write premade").post("/v1/characters", json={**BODY, "premade": True})
     assert allowed.json()["collection"] == "premade_characters"
 
 
