@@ -32,7 +32,7 @@ export class DeadLetters {
     const again = h("button", { type: "button", class: "quiet", onclick: () => this.#look() }, "Look again");
     this.element = h(
       "section",
-      { class: "panel wide", "aria-label": "Dead letters" },
+      { class: "panel whole", "aria-label": "Dead letters" },
       this.#title,
       h("div", { class: "narrow" }, this.#queue, this.#reason, again),
       this.#note,
@@ -145,8 +145,8 @@ export class DeadLetters {
     }
     this.#watchedUntil = Date.now() + WATCHED;
     await this.#look();
-    // The button that had the focus may be of no use any more.
-    if (document.activeElement === document.body) this.#title.focus();
+    // The button that had the focus is of no use any more.
+    if ([document.body, this.#replay, this.#drop].includes(document.activeElement)) this.#title.focus();
   }
 }
 
