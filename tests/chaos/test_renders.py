@@ -96,8 +96,6 @@ async def test_whatever_happens_to_backends_and_renderers_every_image_is_deliver
     stand_ins = beside(tmp_path, size.render_seconds, PODS, *versions, endpoints=ENDPOINTS)
     async with stand_ins as around:
         known = variables(around, rabbitmq_url, postgres_url, tmp_path)
-        # As many as a pod holds, so that every backend gets its share.
-        known["RENDERER_URLS"] = known["RENDERER_URLS"].replace("sandbox-1", "sandbox-1?depth=2")
         counts = {"gateway": 1, "indexer": 1, "renderer": 2, "uploader": 1}
         async with (
             cluster(tmp_path, known, counts) as system,
