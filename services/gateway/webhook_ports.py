@@ -50,8 +50,11 @@ class Call:
 class Webhooks(Protocol):
     """Webhooks by their owner; what is somebody else's does not exist."""
 
-    async def add(self, username: str, wish: WebhookWish) -> tuple[Webhook, str]:
-        """With its secret, which nobody is shown again. Raises TooManyWebhooks."""
+    async def add(
+        self, username: str, wish: WebhookWish, webhook_id: str | None = None
+    ) -> tuple[Webhook, str]:
+        """With its secret, which nobody is shown again. Under an id that the caller's own call named, the
+        same webhook at every repetition. Raises TooManyWebhooks."""
         ...
 
     async def find(self, webhook_id: str, username: str) -> Webhook | None: ...

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.gateway.adapters.http import cursors, examples
 from services.gateway.adapters.http import webhook_views as views
-from services.gateway.adapters.http.codes import ANY_BODY, CODES, answers
+from services.gateway.adapters.http.codes import ANY_BODY, ANY_KEY, CODES, answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Guarded, needs
+from services.gateway.adapters.http.idempotency import KEYED, key_of
 from services.gateway.adapters.http.problems import Problem, not_found
 from services.gateway.adapters.http.webhook_desk import before
 from services.gateway.adapters.http.webhook_shapes import (
@@ -33,19 +34,21 @@ _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
     "/webhooks",
     status_code=201,
     operation_id="addWebhook",
-    dependencies=[needs("webhooks")],
+    dependencies=[needs("webhooks"), KEYED],
     summary="Add a webhook",
     responses={
         201: examples.answer("Added; its secret is shown this once", "new webhook", "Location"),
-        **answers(*ANY_BODY, "invalid_webhook", "too_many_webhooks"),
+        **answers(*ANY_BODY, *ANY_KEY, "invalid_webhook", "too_many_webhooks"),
     },
 )
-async def add(asked: NewWebhook, desk: AtDesk, caller: ByCaller, response: Response) -> NewWebhookShape:
+async def add(
+    asked: NewWebhook, desk: AtDesk, caller: ByCaller, request: Request, response: Response
+) -> NewWebhookShape:
     """It hears of everything that happens to the caller's batches from now on. Calls are signed after
     Standard Webhooks, and repeated for three days where nobody answers."""
-    wish = desk.webhooks.wish(asked.url, asked.events, asked.description)
+    wish, key = desk.webhooks.wish(asked.url, asked.events, asked.description), key_of(request)
     try:
-        made, secret = await desk.webhooks.kept.add(caller.username, wish)
+        made, secret = await desk.webhooks.kept.add(caller.username, wish, f"wh_{key.thing}" if key else None)
     except TooManyWebhooks:
         raise Problem("too_many_webhooks", CODES["too_many_webhooks"].example) from None
     shown = views.webhook(made)

@@ -35,13 +35,17 @@ class SqlWebhooks:
         self._database = database
         self._clock = clock
 
-    async def add(self, username: str, wish: WebhookWish) -> tuple[Webhook, str]:
+    async def add(
+        self, username: str, wish: WebhookWish, webhook_id: str | None = None
+    ) -> tuple[Webhook, str]:
         now, key = self._clock(), sealing.new_secret()
-        webhook_id = f"wh_{uuid4().hex}"
+        webhook_id = webhook_id or f"wh_{uuid4().hex}"
         async with self._database.begin() as connection:
             if self._database.is_postgresql:
                 # Two at once would both count what was there before either.
                 await connection.execute(_TURN, {"username": username})
+            if known := await _sought(connection, webhook_id, username):
+                return to_webhook(known), sealing.read(known["secrets"])[0].key
             owned = select(func.count()).where(WEBHOOKS.c.username == username, WEBHOOKS.c.batch_id.is_(None))
             if (await connection.execute(owned)).scalar_one() >= MOST:
                 raise TooManyWebhooks(MOST)

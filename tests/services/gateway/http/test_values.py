@@ -63,6 +63,24 @@ async def test_a_parameter_that_no_workflow_can_take_is_refused(door: Door, valu
     assert all(pointer.startswith("/parameters/steps") for pointer in pointers(answer))
 
 
+@pytest.mark.parametrize(
+    ("wish", "code", "pointer", "said"),
+    [
+        ({"style": "baroque"}, "unknown_style", "/style", "known: noir, pastel"),
+        ({"parameters": {"stepz": 4}}, "invalid_parameters", "/parameters", "no parameter 'stepz'; known: "),
+        ({"parameters": {"steps": 4.5}}, "invalid_parameters", "/parameters", "steps must be of type int"),
+        ({"workflow": "none"}, "unknown_workflow", "/workflow", "known: colour-card, portrait"),
+    ],
+)
+async def test_what_the_workflow_does_not_know_is_named_with_what_it_knows(
+    door: Door, wish: dict[str, Any], code: str, pointer: str, said: str
+) -> None:
+    answer = await ask(door, **wish)
+    assert (answer.status_code, answer.json()["code"], pointers(answer)) == (422, code, [pointer])
+    assert said in answer.json()["detail"]
+    assert (await door.areg.get("/v1/batches")).json()["items"] == []
+
+
 @pytest.mark.parametrize("name", ["a\0", "\ud800", "x" * 10_001])
 async def test_a_parameter_has_a_name_that_can_be_kept(door: Door, name: str) -> None:
     assert (await ask(door, parameters={name: 1})).status_code == 422

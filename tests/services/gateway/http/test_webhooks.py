@@ -64,6 +64,23 @@ async def test_a_webhook_is_shown_as_it_was_asked_for_but_for_its_secret(door: D
     assert (await door.areg.get(WEBHOOKS)).json()["items"] == [made]
 
 
+async def test_a_webhook_is_added_once_and_its_secret_told_also_when_the_answer_was_lost(door: Door) -> None:
+    async def add(**more: Any) -> httpx.Response:
+        key = {"Idempotency-Key": "shop-1"}
+        return await door.areg.post(WEBHOOKS, json={"url": URL, **more}, headers=key)
+
+    first = await add()
+    assert first.status_code == 201
+    again = await add()
+    assert (again.content, again.headers["Idempotent-Replayed"]) == (first.content, "true")
+    # As a process leaves it that added the webhook and died before it could keep its answer.
+    door.spoil("UPDATE idempotency_keys SET status = NULL, lease_until = 0")
+    resumed = await add()
+    assert (resumed.status_code, resumed.json()) == (201, first.json())
+    assert (await add(description="x")).json()["code"] == "idempotency_key_reuse"
+    assert len((await door.areg.get(WEBHOOKS)).json()["items"]) == 1
+
+
 async def test_a_webhook_is_changed_switched_and_removed(door: Door, receiver: Receiver) -> None:
     made = await added(door, URL)
     here = made["urls"]["self"]
