@@ -76,6 +76,7 @@ class Accepting:
 
     async def aclose(self) -> None:
         await self._gathering.aclose()
+        await self.backlog.aclose()
 
     async def in_all(self) -> int:
         """Everybody's images that have not ended; to be asked ahead of a transaction, as nobody holds two

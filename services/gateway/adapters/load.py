@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from messaging.errors import Outage, TemporaryError
 from services.gateway.adapters.tables import BATCHES
 from services.gateway.domain.limits import WINDOW, Load
 
@@ -70,23 +71,44 @@ async def loads(connection: AsyncConnection, usernames: Set[str], now: float) ->
 
 
 class Backlog:
-    """Everybody's images that have not ended, as one process knows them: not older than a second, and with
-    what the process itself added since. Replicas together may pass a limit by what one second brings."""
+    """Everybody's images that have not ended, as one process knows them: about a second old, and with what
+    the process itself added since. Replicas together may pass a limit by what that time brings."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known = 0
+        #: None before the first look.
+        self._known: int | None = None
+        #: What was added since the last look began.
+        self._added = 0
         self._good_until = 0.0
-        self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     async def depth(self) -> int:
-        async with self._turn:
-            if monotonic() >= self._good_until:
-                async with self._database.read() as connection:
-                    query = select(_WAITING).where(_OPEN)
-                    self._known = int((await connection.execute(query)).scalar_one())
-                self._good_until = monotonic() + LOOK
-        return self._known
+        """Only whoever is the first of all waits for the count: it takes the longer the more there are."""
+        if monotonic() >= self._good_until and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+        while self._known is None:
+            assert self._looking is not None
+            await asyncio.shield(self._looking)
+        return self._known + self._added
 
     def grown(self, quantity: int) -> None:
-        self._known += quantity
+        self._added += quantity
+
+    async def aclose(self) -> None:
+        """To be called when nobody asks any more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    async def _look(self) -> None:
+        before = self._added
+        self._good_until = monotonic() + LOOK
+        try:
+            async with self._database.read() as connection:
+                count = (await connection.execute(select(_WAITING).where(_OPEN))).scalar_one()
+        except (Outage, TemporaryError):
+            if self._known is None:
+                raise
+            return
+        self._known, self._added = int(count), self._added - before

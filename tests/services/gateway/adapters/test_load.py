@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from chassis.database import Database
+from services.gateway.adapters.load import Backlog
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.tables import BATCHES
 from services.gateway.domain.limits import Limits
 from services.gateway.ports import TooMuch
+from tests.journeys.waiting import until
 from tests.services.gateway.databases import opened, rows
 from tests.services.gateway.events import failed, rejected, request, reserved, stored
 from tests.services.gateway.readings import tell
@@ -79,6 +81,20 @@ async def test_everybodys_images_are_counted_also_what_was_just_asked_for(databa
     with pytest.raises(TooMuch) as refused:
         await batches.accept(request("b3", 3, username="Mara"))
     assert refused.value.excess.code == "queue_full"
+
+
+async def test_everybodys_images_are_counted_anew_while_nobody_waits_for_it(sqlite: Database) -> None:
+    backlog = Backlog(sqlite)
+    assert await backlog.depth() == 0
+    await at(sqlite, Limits()).accept(request("b1", 9, username="Nare"))
+    backlog.grown(2)
+    assert await backlog.depth() == 2
+
+    async def counted() -> bool:
+        return await backlog.depth() == 9
+
+    await until(counted)
+    await backlog.aclose()
 
 
 async def test_a_limit_is_kept_by_many_replicas_at_once(database: Database, database_url: str) -> None:
