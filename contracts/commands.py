@@ -25,6 +25,8 @@ class Character(Value):
     )
     #: Name of a textual-inversion embedding, used where the backend offers it.
     embedding: str | None = None
+    #: Whether its images are delivered to holders of their signed URL alone.
+    private: bool = False
 
 
 class GenerateBatch(Command):

@@ -59,6 +59,8 @@ class Character:
     embedding: str | None
     style: str | None
     created_at: float
+    #: Whether its images are delivered to holders of their signed URL alone.
+    private: bool = False
 
 
 class KeyName(NamedTuple):

@@ -59,7 +59,7 @@ async def on_image_failed(
         data = await draw(card_of(step, failed))
         row = endings.noted(step.row, data)
         await ledger.keep(step, row)
-        found = await shelf.put(endings.placeholder_upload(row, endings.digest(data)), data)
+        found = await shelf.put(endings.placeholder_upload(step, row, endings.digest(data)), data)
         end = endings.placeholder_end(Store(row, step.batch), failed, found)
         await ledger.keep(step, end.row)
         return end.messages

@@ -31,8 +31,8 @@ class Settings(BlobSettings, ServiceSettings):
     uploads: int = Field(6, ge=1, le=30, description="calls to Cloudinary at once, in each uploader process")
     private_collections: Annotated[str, AfterValidator(_known)] = Field(
         "",
-        description="`characters`, `premade_characters` or both with a comma: images stored from now on are "
-        "delivered to holders of their signed URL alone",
+        description="`characters`, `premade_characters` or both with a comma: whatever is said of their "
+        "characters, images stored from now on are delivered to holders of their signed URL alone",
     )
     lease_seconds: float = Field(
         15.0, ge=0.2, description="seconds after which the work of a dead process is taken over by another"

@@ -93,7 +93,7 @@ def test_a_minimal_batch_is_one_image_with_the_defaults() -> None:
         "workflow": "portrait",
         "parameters": {},
         "on_failure": "placeholder",
-        "character": given_fields["character"] | {"embedding": None},
+        "character": given_fields["character"] | {"embedding": None, "private": False},
     }
     assert canonical(request) == canonical(given_fields | defaults)
 

@@ -27,6 +27,7 @@ CHARACTERS = Table(
     Column("embedding", Text),
     Column("style", Text),
     Column("created_at", Float, nullable=False),
+    Column("private", Boolean, nullable=False, server_default=text("false")),
     Index(
         "characters_own_slug",
         "owner",

@@ -29,12 +29,12 @@ class CloudinaryShelf:
     """Implements `Shelf` and `IndexFiles`."""
 
     def __init__(self, account: Account, private: Collection[str] = ()) -> None:
-        """`private` are collections whose images are delivered to holders of a signed URL alone."""
+        """`private` are collections whose images are private whatever is said of their characters."""
         self._account = account
         self._private = private
 
     async def put(self, upload: Upload, data: bytes, *, replace: bool = False) -> Lying | Refusal:
-        kind = self._delivery(upload.place.folder)
+        kind = self._delivery(upload)
         try:
             answer = await self._account.call(
                 uploader.upload,
@@ -111,9 +111,9 @@ class CloudinaryShelf:
         }
         return {folder: number for folder, number in said.items() if folder and number}
 
-    def _delivery(self, folder: str) -> str:
-        parts = names.parse_folder(folder)
-        return PRIVATE if parts and parts[1] in self._private else PUBLIC
+    def _delivery(self, upload: Upload) -> str:
+        parts = names.parse_folder(upload.place.folder)
+        return PRIVATE if upload.private or (parts and parts[1] in self._private) else PUBLIC
 
     def _signed(self, url: str) -> str:
         try:

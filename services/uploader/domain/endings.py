@@ -51,11 +51,13 @@ def digest(data: bytes) -> str:
 
 def image_upload(row: Row, ready: ImageReady) -> Upload:
     ending = _ENDINGS.get(ready.media_type, "bin")
-    return _upload(row, ready.md5, ready.round, f"{row.place.name}.{ending}")
+    name = f"{row.place.name}.{ending}"
+    return _upload(row, ready.md5, ready.round, name, private=ready.character.private)
 
 
-def placeholder_upload(row: Row, drawn: str) -> Upload:
-    return _upload(row, drawn, row.round, f"{row.place.name}.png", PLACEHOLDER_TAG)
+def placeholder_upload(claim: Store, row: Row, drawn: str) -> Upload:
+    private = batch_of(claim).request.character.private
+    return _upload(row, drawn, row.round, f"{row.place.name}.png", PLACEHOLDER_TAG, private=private)
 
 
 def noted(row: Row, data: bytes) -> Row:
@@ -176,7 +178,7 @@ def _names(found: Lying, row: Row) -> bool:
     return not found.context or whose == (row.batch_id, str(row.ordinal))
 
 
-def _upload(row: Row, digest_: str, round_: int, filename: str, *tags: str) -> Upload:
+def _upload(row: Row, digest_: str, round_: int, filename: str, *tags: str, private: bool) -> Upload:
     parts = names.parse_folder(row.place.folder)
     context = {
         "index": str(row.place.index),
@@ -185,7 +187,7 @@ def _upload(row: Row, digest_: str, round_: int, filename: str, *tags: str) -> U
         "job": f"{row.batch_id}/{row.ordinal}/{round_}",
         "md5": digest_,
     }
-    return Upload(row.place, filename, ("darkroom", *((parts[2],) if parts else ()), *tags), context)
+    return Upload(row.place, filename, ("darkroom", *(parts or ())[2:], *tags), context, private)
 
 
 def _as_image(row: Row, ready: ImageReady) -> Row:

@@ -99,6 +99,8 @@ class Upload:
     filename: str
     tags: tuple[str, ...]
     context: Mapping[str, str]
+    #: Whether only a signed URL opens it.
+    private: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from contracts.commands import DeleteImage
 from contracts.events import ImageStored, IndexTaken
 from services.indexer.adapters.cloudinary_shelf import CloudinaryShelf as Listing
 from services.uploader.adapters.cloudinary_shelf import PRIVATE, CloudinaryShelf
-from tests.services.uploader.stage import FOLDER, Replica, Stage, failed, picture, public_id, reserved
+from tests.services.uploader.stage import FOLDER, OPAL, Replica, Stage, failed, picture, public_id, reserved
 from tests.services.uploader.test_app import settings
 
 
@@ -30,6 +30,23 @@ async def test_its_url_opens_it_and_nothing_else_does(private: Replica, stage: S
         for wrong in (said.url.replace(f"{signature}/", ""), said.url.replace("image_7", "image_8")):
             assert (await http.get(wrong)).status_code in (401, 404)
     assert thumbnail_url(said.url, 256) == said.url
+
+
+async def test_a_character_is_private_by_itself_with_its_images_and_placeholders(
+    uploader: Replica, stage: Stage
+) -> None:
+    opal = OPAL.model_copy(update={"private": True})
+    said = await uploader.stored(picture(1), character=opal)
+    assert "/authenticated/s--" in said.url
+    batch = reserved("b2", first=20)
+    await uploader.hear(
+        batch.model_copy(update={"request": batch.request.model_copy(update={"character": opal})})
+    )
+    (placeholder,) = await uploader.hear(failed("b2", index=20))
+    assert isinstance(placeholder, ImageStored)
+    assert "/authenticated/s--" in placeholder.url
+    other = await uploader.stored(picture(3), batch_id="b3", index=30)
+    assert "/image/upload/v" in other.url
 
 
 async def test_the_other_collection_stays_public(private: Replica, stage: Stage) -> None:

@@ -119,5 +119,6 @@ def _new(asked: NewCharacter, owner: str) -> tuple[Character, OpenFolder]:
         embedding=asked.embedding,
         style=asked.style,
         created_at=time.time(),
+        private=asked.private,
     )
     return character, OpenFolder(folder=folder)

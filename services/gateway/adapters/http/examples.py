@@ -32,6 +32,7 @@ CHARACTER = {
     "collection": "premade_characters",
     "owner": "Areg",
     "premade": True,
+    "private": False,
     "embedding": "opal_fever",
     "style": "noir",
     "created_at": _AT,

@@ -101,6 +101,7 @@ def requested(
         name=character.name,
         collection=names.PREMADE if character.premade else names.CHARACTERS,
         embedding=character.embedding,
+        private=character.private,
     )
     style = asked.pop("style", None) or character.style
     return commands.GenerateBatch(

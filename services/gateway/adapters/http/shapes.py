@@ -42,6 +42,9 @@ class NewCharacter(Asked):
         None, max_length=200, description="used where the backend offers it", examples=["opal_fever"]
     )
     style: Text | None = Field(None, max_length=100, description="default style of this character's batches")
+    private: bool = Field(
+        False, description="its images are delivered to whoever has their signed URL, and to nobody else"
+    )
 
 
 class CharacterShape(BaseModel):
@@ -53,6 +56,7 @@ class CharacterShape(BaseModel):
     premade: bool
     embedding: str | None
     style: str | None
+    private: bool
     created_at: datetime
 
 

@@ -1,6 +1,6 @@
 """Who can be pictured."""
 
-from contracts.commands import OpenFolder
+from contracts.commands import GenerateBatch, OpenFolder
 from tests.services.gateway.http.door import Door
 
 BODY = {"name": "Opal Fever", "embedding": "opal_fever", "style": "noir"}
@@ -19,8 +19,16 @@ async def test_a_registered_character_is_told_whole_and_opens_its_folder(door: D
         "collection": "characters",
         "owner": "Areg",
         "premade": False,
+        "private": False,
     }
     assert (await door.peer.hears(OpenFolder)).folder == "Areg/characters/opal-fever/images"
+
+
+async def test_a_private_character_stays_one_and_its_batches_say_so(door: Door) -> None:
+    character_id = await door.character(private=True)
+    assert (await door.areg.get(f"/v1/characters/{character_id}")).json()["private"] is True
+    await door.batch(character_id)
+    assert (await door.peer.hears(GenerateBatch)).character.private is True
 
 
 async def test_a_character_is_found_where_its_location_says(door: Door) -> None:
@@ -57,7 +65,9 @@ async def test_a_premade_character_needs_a_scope(door: Door) -> None:
     answer = await door.areg.post("/v1/characters", json={**BODY, "premade": True})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="premade"'
-    allowed = await door.by("Areg", "characters:write premade").post("/v1/characters", json={**BODY, "premade": True})
+    allowed = await door.by("Areg", "characters:write premade").post(
+        "/v1/characters", json={**BODY, "premade": True}
+    )
     assert allowed.json()["collection"] == "premade_characters"
 
 
