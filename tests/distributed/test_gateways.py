@@ -1,6 +1,7 @@
 """Several gateways, one read model: whatever happens is seen at any of them, also what none has asked for."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks import Webhook
 
 from tests.distributed.asking import Wish, variables, wishes
 from tests.distributed.beside import beside
@@ -19,6 +21,7 @@ from tests.distributed.wire import inject
 from tests.journeys.caller import Caller
 from tests.journeys.process import ran
 from tests.journeys.waiting import until
+from tests.services.gateway.adapters.webhooks.receiver import receiving
 
 USER = "Areg"
 #: Long enough to be seen on its way.
@@ -105,7 +108,15 @@ async def test_a_batch_that_no_gateway_was_asked_for_is_seen_at_each_like_any_ot
 async def test_whoever_waits_at_one_gateway_hears_of_the_end_of_what_another_was_asked_for(
     rabbitmq_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
-    async with two_gateways(rabbitmq_url, postgres_url, tmp_path, 4) as doors:
+    """Also whoever follows all that is his at the other one, and whoever wants to be called."""
+    more = {"WEBHOOK_ALLOW_PRIVATE": "true"}
+    async with (
+        receiving() as receiver,
+        two_gateways(rabbitmq_url, postgres_url, tmp_path, 4, **more) as doors,
+        doors.there.stream("/v1/events") as stream,
+    ):
+        following = asyncio.create_task(told_of_the_end(stream))
+        hook = await doors.here.call("POST", "/v1/webhooks", {"url": receiver.url(), "events": ["completed"]})
         asked = await doors.wish.put()
         assert asked.status_code == 202
         elsewhere = replace(doors.wish, caller=doors.there)
@@ -117,6 +128,22 @@ async def test_whoever_waits_at_one_gateway_hears_of_the_end_of_what_another_was
         assert answer.json()["id"] == asked.json()["id"]
         assert answer.json()["progress"]["done"] == 4
         assert woken - datetime.fromisoformat(answer.json()["completed_at"]).timestamp() < LATE
+        assert await following == (asked.json()["id"], "succeeded")
+        (called,) = await receiver.hears(1)
+        told = Webhook(hook.json()["secret"]).verify(called.body, dict(called.headers))
+        assert (told["type"], told["data"]["id"]) == ("batch.completed", asked.json()["id"])
+
+
+async def told_of_the_end(stream: httpx.Response) -> tuple[str, str]:
+    """Id and status of the first batch that a stream says to have ended."""
+    async for line in stream.aiter_lines():
+        said = json.loads(line[6:]) if line.startswith("data: {") else {}
+        if (
+            said.get("status") in ("succeeded", "partially_succeeded", "failed", "canceled")
+            and "urls" in said
+        ):
+            return said["id"], said["status"]
+    raise AssertionError("the stream has ended")
 
 
 def _bare(bus_url: str, database_url: str) -> dict[str, str]:

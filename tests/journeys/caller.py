@@ -1,6 +1,7 @@
 """Somebody with a token, at the gateway's door."""
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
@@ -25,6 +26,9 @@ class Caller:
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._client.request(method, path, json=body, headers=self._headers | headers)
+
+    def stream(self, path: str) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._client.stream("GET", path, headers=self._headers)
 
     async def register(self, name: str, **more: Any) -> str:
         """The new character's id."""
