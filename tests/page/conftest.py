@@ -21,9 +21,14 @@ async def beside(tmp_path: Path) -> AsyncIterator[Around]:
 
 
 @pytest.fixture
-async def system(beside: Around, tmp_path: Path) -> AsyncIterator[System]:
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+async def system(bus: MemoryBus, beside: Around, tmp_path: Path) -> AsyncIterator[System]:
     hosts = {"IMAGE_HOSTS": str(beside.where.storage)}
-    async with running(MemoryBus(), beside, tmp_path / "var", **hosts) as started:
+    async with running(bus, beside, tmp_path / "var", **hosts) as started:
         yield started
 
 
