@@ -20,8 +20,9 @@ Drive = Callable[[Job, asyncio.Event], Coroutine[Any, Any, None]]
 #: Seconds between two looks at the job book where nothing wakes the loop.
 POLL = 1.0
 #: Rest after a claim, in times of what it took: a thousand images that end one by one must not make a
-#: thousand claims, each of which counts all that run.
-REST = 3.0
+#: thousand claims, each of which counts all that run. And seconds at most: where machine or database are busy
+#: a claim takes long, and backends must not run dry meanwhile.
+REST, LONGEST_REST = 3.0, 0.1
 
 
 class Crew:
@@ -63,7 +64,7 @@ class Crew:
         if jobs:
             # One claim takes a bounded number of rows, and there may be room for more.
             self._wake.set()
-        await asyncio.sleep(min(POLL, REST * (time.monotonic() - began)))
+        await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - began)))
 
     def _start(self, job: Job) -> None:
         cancel = self._cancels[job.key] = asyncio.Event()
