@@ -70,13 +70,13 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         open_post(settings, database) as post,
         httpx.AsyncClient(timeout=STORAGE_SECONDS) as http,
         aclosing(SqlBatches(database, limits=limits)) as batches,
+        aclosing(SqlKeys(database, settings.idempotency_hours * 3600)) as keys,
     ):
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
             await outbox.all_due()
         relay, changes = Relay(outbox, bus), SqlChanges(database)
         watch = LogWatch(changes, stage, await changes.newest())
-        keys = SqlKeys(database, settings.idempotency_hours * 3600)
         desk = Desk(
             tokens=Tokens(settings),
             registry=SqlRegistry(database),

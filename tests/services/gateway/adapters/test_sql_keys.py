@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from chassis.database import Database
 from services.gateway.adapters.sql_keys import SqlKeys
@@ -116,3 +117,21 @@ async def test_of_many_replicas_one_proceeds(database: Database, database_url: s
         said = await asyncio.gather(*(keys.claim(NAME, "f") for keys in both * 6))
     assert sum(isinstance(each, Proceed) for each in said) == 1
     assert all(isinstance(each, Proceed | Busy) for each in said)
+
+
+async def test_calls_at_once_have_one_first_for_each_key_and_each_its_own_answer(keys: SqlKeys) -> None:
+    names = [NAME._replace(key=f"k{n}", username=user) for n in range(4) for user in ("Areg", "Nare")]
+    claims = await asyncio.gather(*(keys.claim(name, "f") for name in [*names, *names]))
+    assert [type(claim) for claim in claims] == [Proceed] * 8 + [Busy] * 8
+    said = {name: Answer(202, {}, f"{name.username} {name.key}") for name in names}
+    await asyncio.gather(*(keys.answered(name, said[name]) for name in reversed(names)))
+    assert [await keys.claim(name, "f") for name in names] == list(said.values())
+    await keys.aclose()
+
+
+async def test_a_key_that_the_database_refuses_is_refused_alone(postgres: Database, clock: Clock) -> None:
+    keys = SqlKeys(postgres, DAY, clock)
+    names = [NAME._replace(username=user) for user in ("Areg", "N\0re", "Mara")]
+    claims = await asyncio.gather(*(keys.claim(name, "f") for name in names), return_exceptions=True)
+    assert [type(claim) for claim in claims if isinstance(claim, Proceed)] == [Proceed, Proceed]
+    assert isinstance(claims[1], DBAPIError)
