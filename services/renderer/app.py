@@ -19,7 +19,7 @@ from messaging.bus import Bus, Subscription
 from services.renderer import handlers
 from services.renderer.adapters.claims import SqlClaims
 from services.renderer.adapters.comfyui.pod import read_pod
-from services.renderer.adapters.endings import SqlEndings
+from services.renderer.adapters.endings import open_endings
 from services.renderer.adapters.fleet import MixedFleet, open_fleet
 from services.renderer.adapters.intake import SqlIntake
 from services.renderer.adapters.pictures import examine
@@ -62,8 +62,8 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_fleet(places, first, wake, partial(wished, workflows)) as fleet,
         open_receipts(database, owner) as receipts,
+        open_endings(database, owner, clock) as endings,
     ):
-        endings = SqlEndings(database, owner, clock)
         announcer = Announcer(bus, endings, endings, limits, clock)
         progress = Progress(bus, clock)
         strays = SqlStrays(database, clock)

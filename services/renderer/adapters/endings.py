@@ -1,11 +1,13 @@
 """The job book's last words on a row: committed once, then announced."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from sqlalchemy import select, update
 
 from chassis.database import Database
+from chassis.gathering import Gathering
 from contracts.events import ImageReady
 from services.renderer.adapters.rows import (
     KEY,
@@ -25,20 +27,42 @@ from services.renderer.ports import Clock, Ending
 
 #: Rows taken in one sweep.
 SWEPT = 200
+#: Ends written with one commit.
+TOGETHER = 100
 
 
-@dataclass(frozen=True)
+class _End(NamedTuple):
+    key: Key
+    values: Values
+
+
 class SqlEndings:
-    database: Database
-    owner: str
-    clock: Clock
+    """`owner` is this process among its replicas. Images that end at the same time share a commit: as long as
+    an end is not written, the slot of its backend is taken."""
+
+    def __init__(self, database: Database, owner: str, clock: Clock) -> None:
+        self.database = database
+        self.owner = owner
+        self.clock = clock
+        self._ending: Gathering[_End, bool] = Gathering(self._end_all, TOGETHER)
 
     async def end(self, job: Job, ending: Ending) -> bool:
         now = self.clock()
         values = ended_values(ending, now, announced=False) | _spent(ending, now)
-        statement = update(jobs).where(among([job.key]), jobs.c.ended_at.is_(None)).values(values)
+        return await self._ending(_End(job.key, values))
+
+    async def aclose(self) -> None:
+        """To be called when nobody ends anything any more."""
+        await self._ending.aclose()
+
+    async def _end_all(self, ends: Sequence[_End]) -> Sequence[bool]:
+        """Whether each is its row's first. Rows are taken in one order, so that nobody waits in a circle."""
+        first: dict[int, bool] = {}
         async with self.database.begin() as connection:
-            return (await connection.execute(statement)).rowcount == 1
+            for place, end in sorted(enumerate(ends), key=lambda each: each[1].key):
+                live = update(jobs).where(among([end.key]), jobs.c.ended_at.is_(None))
+                first[place] = (await connection.execute(live.values(end.values))).rowcount == 1
+        return [first[place] for place in range(len(ends))]
 
     async def put_back(self, job: Job, again: Again) -> None:
         ours = jobs.c.lease_owner == self.owner, jobs.c.remote_id == job.remote_id
@@ -81,6 +105,15 @@ class SqlEndings:
         async with self.database.begin() as connection:
             await connection.execute(end_waiting(), [waiting_ended(each, now, False) for each in endings])
         return len(keys)
+
+
+@asynccontextmanager
+async def open_endings(database: Database, owner: str, clock: Clock) -> AsyncIterator[SqlEndings]:
+    endings = SqlEndings(database, owner, clock)
+    try:
+        yield endings
+    finally:
+        await endings.aclose()
 
 
 def _spent(ending: Ending, now: float) -> Values:

@@ -1,8 +1,11 @@
 """The last words on a row, on both databases: the first end wins, and nothing ends unsaid."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from contracts.events import ImageFailed
 from services.renderer.domain.dispatch import Offer
@@ -28,6 +31,28 @@ async def test_the_first_end_of_a_row_wins(book: Book) -> None:
     assert await book.finish(job)
     assert not await other.endings.end(taken, failed(job.key, job.batch, "node_failed", "too late"))
     assert list(await book.endings.unannounced(book.clock.now + 1)) == [done(job)]
+
+
+async def test_images_that_end_at_the_same_time_share_a_commit_and_each_hears_its_own_answer(
+    book: Book,
+) -> None:
+    await book.intake.accept(reserved(quantity=6))
+    jobs = await book.claim(ONE)
+    assert await book.finish(jobs[3])
+    commits = 0
+
+    def count(_connection: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    event.listen(Engine, "commit", count)
+    try:
+        answers = await asyncio.gather(*(book.finish(job) for job in jobs))
+    finally:
+        event.remove(Engine, "commit", count)
+    assert answers == [True, True, True, False, True, True]
+    # One that was under way when the others came, perhaps.
+    assert commits <= 2
 
 
 async def test_an_end_stays_unannounced_until_it_is_said(book: Book) -> None:
