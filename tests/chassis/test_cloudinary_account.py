@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chassis import cloudinary_account
 from chassis.cloudinary_account import Account, NotFound, Refused, Unauthorized, open_account
 from chassis.cloudinary_answers import Limited
 from chassis.cloudinary_gate import ASKING_RESTS, SPREAD
@@ -286,6 +287,16 @@ async def test_a_redirect_is_not_followed_with_the_bytes() -> None:
     async with answering(307, b"", location="http://127.0.0.1:9/elsewhere") as account:
         with pytest.raises(Outage, match="307"):
             await account.call(uploader.upload, PNG, public_id=NAME)
+
+
+async def test_who_takes_a_call_and_never_answers_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudinary_account, "READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = url_of(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        async with asyncio.timeout(20), open_account(url, threads=1) as account:
+            for function in (uploader.destroy, api.resource):
+                with pytest.raises(Outage, match="ReadTimeout"):
+                    await account.call(function, NAME)
 
 
 async def test_nobody_listening_is_an_outage() -> None:

@@ -84,6 +84,8 @@ async def test_a_lost_answer_to_a_deletion_is_an_outage(
     await stage.fault("drop", calls=["destroy"], after_commit=after_commit)
     with pytest.raises(Outage):
         await uploader.hear(COMMAND)
+    # Known as deleted before storage is asked: whoever comes in between stores nothing there.
+    assert tuple(await uploader.hear(await uploader.deliver(picture(2), round=2))) == (GONE,)
     assert await uploader.hear(COMMAND) == [GONE]
 
 

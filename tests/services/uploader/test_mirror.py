@@ -154,6 +154,15 @@ async def test_a_mirror_that_was_deleted_is_written_again(stage: Stage) -> None:
     assert await said(stage) == "11"
 
 
+async def test_a_mirror_that_nobody_wrote_for_long_is_asked_for_no_more(stage: Stage) -> None:
+    clock = Clock()
+    async with replica(stage, clock) as uploader:
+        await uploader.hear(reserved())
+        await uploader.mirror.write()
+        clock.now += sql_folders.WATCHED_SECONDS + 1
+        assert await uploader.folders.to_verify() == {}
+
+
 async def test_a_mirror_that_says_more_is_left_alone(stage: Stage) -> None:
     clock = Clock()
     async with replica(stage, clock) as uploader:

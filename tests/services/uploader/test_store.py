@@ -1,6 +1,7 @@
 """Rule "Store": one image, one number, one asset, one answer, whatever comes twice, late or at once."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from cloudinary import uploader as sdk
 from contracts.events import ImageFailed, ImageStored, IndexTaken
 from contracts.names import index_file
 from messaging.errors import Later, Outage, PermanentError, TemporaryError
+from services.uploader.domain.endings import image_end
+from services.uploader.domain.rows import Lying, Place, Row
+from services.uploader.domain.steps import Store
 from tests.services.uploader.stage import (
     FOLDER,
     Replica,
@@ -156,6 +160,15 @@ async def test_the_same_bytes_of_another_image_are_a_conflict(uploader: Replica)
     await put_by_hand(uploader, 7, picture(1), context={"batch": "other", "ordinal": "0"})
     (asked,) = await uploader.hear(await uploader.deliver(picture(1)))
     assert isinstance(asked, IndexTaken)
+
+
+def test_a_found_asset_of_the_same_etag_and_another_length_is_not_believed() -> None:
+    """Which can't be, so nothing that such an answer says is relied upon."""
+    message = ready(picture(1))
+    row = Row("b1", 0, 1, Place(FOLDER, message.name, 7), ready=message)
+    lying = Lying(public_id(7), message.md5, message.byte_count + 1, "a1", 1, "https://x", datetime.now(UTC))
+    end = image_end(Store(row), lying)
+    assert [type(said) for said in end.messages] == [IndexTaken]
 
 
 async def test_the_same_bytes_without_context_are_ours(uploader: Replica) -> None:

@@ -181,6 +181,15 @@ async def test_a_place_that_is_not_there_is_an_outage_that_says_what_to_check(
         await shelf.put(UPLOAD, DATA)
 
 
+async def test_a_deletion_clears_what_the_delivery_network_keeps(
+    cloud: Cloud, shelf: CloudinaryShelf
+) -> None:
+    cloud.answer = {"result": "ok"}
+    await shelf.remove(public_id(7))
+    told = [(fields["public_id"], fields["type"], fields["invalidate"]) for fields in cloud.sent]
+    assert told == [(public_id(7), "upload", "1"), (public_id(7), "authenticated", "1")]
+
+
 async def test_a_deletion_that_is_not_confirmed_is_an_outage(cloud: Cloud, shelf: CloudinaryShelf) -> None:
     cloud.answer = {"result": "pending"}
     with pytest.raises(Outage, match="pending"):
