@@ -18,6 +18,8 @@ from services.renderer.adapters.rows import (
     ended_values,
     ending_of,
     key_of,
+    key_values,
+    of_key,
     waiting_ended,
 )
 from services.renderer.adapters.tables import RUNNING, UNANNOUNCED, WAITING, batches, jobs
@@ -57,12 +59,15 @@ class SqlEndings:
 
     async def _end_all(self, ends: Sequence[_End]) -> Sequence[bool]:
         """Whether each is its row's first. Rows are taken in one order, so that nobody waits in a circle."""
-        first: dict[int, bool] = {}
+        keys = {end.key for end in ends}
+        statement = select(*KEY).where(among(keys), jobs.c.ended_at.is_(None)).order_by(*KEY)
         async with self.database.begin() as connection:
-            for place, end in sorted(enumerate(ends), key=lambda each: each[1].key):
-                live = update(jobs).where(among([end.key]), jobs.c.ended_at.is_(None))
-                first[place] = (await connection.execute(live.values(end.values))).rowcount == 1
-        return [first[place] for place in range(len(ends))]
+            live = {key_of(row) for row in await connection.execute(statement.with_for_update())}
+            first = {end.key: place for place, end in reversed(list(enumerate(ends))) if end.key in live}
+            if first:
+                writes = [key_values(key) | ends[place].values for key, place in first.items()]
+                await connection.execute(update(jobs).where(*of_key()), writes)
+        return [first.get(end.key) == place for place, end in enumerate(ends)]
 
     async def put_back(self, job: Job, again: Again) -> None:
         ours = jobs.c.lease_owner == self.owner, jobs.c.remote_id == job.remote_id
@@ -118,6 +123,6 @@ async def open_endings(database: Database, owner: str, clock: Clock) -> AsyncIte
 
 def _spent(ending: Ending, now: float) -> Values:
     if not isinstance(ending, ImageReady):
-        return {}
+        return dict.fromkeys(("queue_ms", "gpu_ms", "started_at"))
     started = now - ending.gpu_ms / 1000
     return {"queue_ms": ending.queue_ms, "gpu_ms": ending.gpu_ms, "started_at": started}
