@@ -63,6 +63,22 @@ async def test_a_batch_can_be_cancelled_and_made_again(system: System, chromium:
     await expect(areg.page.locator(".tile:last-child img")).to_be_visible()
 
 
+async def test_a_placeholder_says_why_and_can_be_rendered_again(system: System, chromium: Browser) -> None:
+    struck = {"kind": "node_error", "text": "thunder", "message": "struck by lightning", "times": None}
+    await system.around.trouble_backends(struck)
+    areg = await visitor(chromium, str(system.client.base_url), "Areg")
+    await areg.signs_in()
+    await areg.names("Opal Fever")
+    await areg.makes(1, "thunder")
+    placeholder = areg.page.locator('.tile[data-status="placeholder"]')
+    await expect(placeholder.locator(".why")).to_contain_text("struck by lightning")
+    assert await areg.found_by_axe() == []
+    await system.around.calm_backends()
+    await placeholder.get_by_role("button", name="Render number 1 again").click()
+    await expect(areg.page.locator('.tile[data-status="succeeded"] img')).to_be_visible()
+    await expect(placeholder).to_have_count(0)
+
+
 async def test_what_is_missing_is_said_before_anything_is_asked(system: System, chromium: Browser) -> None:
     areg = await visitor(chromium, str(system.client.base_url), "Areg")
     await areg.signs_in()

@@ -20,7 +20,8 @@ export class Lightbox {
     this.favourite = tool("star", "Favourite", () => this.#favour());
     this.previous = tool("left", "Previous image", () => this.#go(-1));
     this.next = tool("right", "Next image", () => this.#go(1));
-    this.download = h("a", { class: "tool", download: "" }, sign("download"), h("span", { class: "unseen" }, "Download"));
+    // In a tab of its own: browsers download from another host only what that host says is to be downloaded.
+    this.file = h("a", { class: "tool", target: "_blank", rel: "noopener", title: "Open the file" }, sign("download"), h("span", { class: "unseen" }, "Open the file"));
     this.remove = tool("trash", "Delete", () => this.#delete());
     this.again = h("button", { type: "button", class: "quiet", onclick: () => this.#reuse() }, "Use these again");
     const close = tool("close", "Close", () => this.element.close());
@@ -29,7 +30,7 @@ export class Lightbox {
       // The focus begins at the dialog itself: a button at the end of the list would take the keys with it.
       { class: "lightbox", "aria-labelledby": "lightbox-title", tabindex: -1, autofocus: true },
       h("div", { class: "stage-area" }, this.previous, this.picture, this.next),
-      h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.download, this.remove, close), this.caption, this.facts, this.again),
+      h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.file, this.remove, close), this.caption, this.facts, this.again),
     );
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.element.addEventListener("close", () => this.element.remove());
@@ -55,8 +56,7 @@ export class Lightbox {
     say(this.caption, image.name ?? `Number ${image.index}`);
     this.#ends();
     set(this.favourite, "aria-pressed", image.favourite ? "true" : "false");
-    set(this.download, "href", image.url);
-    set(this.download, "download", `${image.name ?? image.index}.png`);
+    set(this.file, "href", image.url);
     this.#tell(image, null);
     const known = await call("GET", `/v1/images/${encodeURIComponent(image.id)}`).catch(() => null);
     if (known && this.image === image) this.#tell(image, (this.settings = known));
