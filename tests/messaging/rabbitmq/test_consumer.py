@@ -41,6 +41,7 @@ async def test_a_plain_client_needs_only_a_body_and_a_routing_key(rabbit: Rabbit
         "x-attempt",
         "x-first-seen",
         "x-last-error",
+        "x-history",
     }
 
 

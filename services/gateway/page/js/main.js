@@ -1,18 +1,16 @@
 // Which page is shown, and who looks at it.
 
 import { fill, h, toast } from "./dom.js";
-import { gallery } from "./gallery.js";
 import { make } from "./make.js";
-import { operate } from "./operate.js";
 import { bearer, onChange, signOut, takeFromAddress } from "./session.js";
 import { signInPage } from "./signin.js";
-import { usage } from "./usage.js";
 
+//: What is seen first is loaded with the page, the rest once it is asked for.
 const PAGES = [
   { name: "make", title: "Make", show: make },
-  { name: "gallery", title: "Gallery", show: gallery },
-  { name: "usage", title: "Usage", show: usage },
-  { name: "operate", title: "Operate", show: operate, scope: "operate" },
+  { name: "gallery", title: "Gallery", show: async (...given) => (await import("./gallery.js")).gallery(...given) },
+  { name: "usage", title: "Usage", show: async (...given) => (await import("./usage.js")).usage(...given) },
+  { name: "operate", title: "Operate", show: async (...given) => (await import("./operate.js")).operate(...given), scope: "operate" },
 ];
 
 const room = document.getElementById("main");

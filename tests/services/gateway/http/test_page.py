@@ -59,4 +59,14 @@ async def test_nothing_beside_the_page_is_served(door: Door, path: str) -> None:
 
 
 def test_the_first_load_is_small() -> None:
-    assert sum(path.stat().st_size for path in FILES.rglob("*") if path.is_file()) < 100_000
+    """The page, what it names, and what that imports before anybody asks for more."""
+    page = (FILES / "index.html").read_text()
+    found = {FILES / "index.html"}
+    waiting = [FILES.parent / path for path in re.findall(r'(?:src|href)="(page/[^"]+)"', page)]
+    while waiting:
+        path = waiting.pop()
+        found.add(path)
+        imported = re.findall(r'^import .* from "([^"]+)";', path.read_text(), re.MULTILINE)
+        waiting += {path.parent / each for each in imported} - found
+    assert {"main.js", "make.js", "base.css"} <= {path.name for path in found}
+    assert sum(path.stat().st_size for path in found) < 100_000
