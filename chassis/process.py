@@ -29,6 +29,8 @@ Loop = Callable[[], Awaitable[None]]
 #: Seconds between two words about a process's state.
 STATUS_SECONDS = 5.0
 
+#: Seconds after which a loop that did not hear that it should end is told again.
+CANCEL_AGAIN = 10.0
 #: This process among its replicas, new at every start: the owner of its leases.
 INSTANCE = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
@@ -144,6 +146,8 @@ async def _end(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Repeats `work` for ever, with a rest between. What it raises is logged; the next round is the retry."""
+    task = asyncio.current_task()
+    assert task is not None
     while True:
         try:
             await work()
@@ -151,6 +155,9 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
             log.info("waits for a neighbour", loop=name, reason=str(why))
         except Exception as error:  # a loop is a sweep: the next round finds what this one left
             log.warning("round failed", loop=name, exc_info=error)
+        if task.cancelling():
+            # Python 3.11's wait_for, deep in a library, loses a cancellation that comes as its work ends.
+            raise asyncio.CancelledError
         await asyncio.sleep(seconds)
 
 
@@ -166,8 +173,12 @@ async def _until(stop: asyncio.Event, running: Sequence[asyncio.Future[Any]]) ->
 
 
 async def _cancel(running: Sequence[asyncio.Future[Any]]) -> None:
-    for task in running:
-        task.cancel()
+    """Until all have ended: a cancellation can get lost in a library."""
+    left = set(running)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN)
     await asyncio.gather(*running, return_exceptions=True)
 
 

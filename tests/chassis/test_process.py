@@ -269,3 +269,19 @@ async def test_a_sweep_goes_on_after_outages_and_errors() -> None:
             await task
     told = [(line["log_level"], line["event"], line["loop"]) for line in lines]
     assert told == [("info", "waits for a neighbour", "sweep"), ("warning", "round failed", "sweep")]
+
+
+async def test_a_loop_ends_though_its_work_loses_the_cancellation() -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    task = asyncio.create_task(every(3600, work, "sweep"))
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
