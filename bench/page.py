@@ -96,7 +96,7 @@ async def _scrolled(page: Page, door: str, character: str, images: int) -> list[
     await page.goto(door)
     await page.wait_for_selector(".make-form")
     await page.goto(f"{door.partition('#')[0]}#/gallery/{character}")
-    await expect(page.locator(".item").first).to_be_visible()
+    await expect(page.locator(".item").first).to_be_visible(timeout=60_000)
     tasks: Any = await page.evaluate(_SCROLL, images)
     return [float(each) for each in tasks]
 
