@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo up test chaos check format generate lock clean
+.PHONY: help demo up test chaos bench check format generate lock clean
 
 help:            ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 18
@@ -21,6 +21,9 @@ test: $(VENV)/dev       ## every test, on a real broker and a real database
 chaos: $(VENV)/dev      ## the fault runs at their full length, with the table that each prints
 	@$(BIN)/python -m pytest -q -s --whole tests/chaos
 
+bench: $(VENV)/bench    ## every benchmark beside its rival, within 45 minutes; QUICK=1 within 10
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
 check: $(VENV)/dev      ## style, strict types, import arrows, stale generated files
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
@@ -36,9 +39,10 @@ generate: $(VENV)/dev   ## write the JSON Schemas and the AsyncAPI document agai
 	@$(BIN)/python -m contracts.documents
 
 lock: $(VENV)/dev       ## compile the locks again from pyproject.toml
-	@for pair in "build requirements.lock" "dev requirements-dev.lock"; do set -- $$pair; \
+	@for pair in "build requirements.lock" "dev requirements-dev.lock" \
+	  "bench requirements-bench.lock --constraint requirements-dev.lock"; do set -- $$pair; group=$$1 lock=$$2; shift 2; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --group $$1 pyproject.toml -o $$2; done
+	    --no-emit-index-url --no-header --group $$group pyproject.toml -o $$lock "$$@" || exit 1; done
 
 clean:           ## forget the environment and everything that was made
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -58,4 +62,8 @@ $(VENV)/runtime: requirements.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/dev: requirements-dev.lock $(VENV)/runtime
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/bench: requirements-bench.lock $(VENV)/dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
