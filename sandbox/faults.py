@@ -1,6 +1,7 @@
 """Faults on demand: the rules in force, whose turn it is, and the calls by which a test sets them."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ R = TypeVar("R", bound=AnyRule)
 
 
 class Faults:
-    """The rules in force, and how often each kind has struck."""
+    """The rules in force, and how often each kind has struck, and whom."""
 
     def __init__(self) -> None:
         self.struck: Counter[str] = Counter()
+        #: Every fault that ever was, in order, with what it struck; for whoever has to account for each.
+        self.history: list[dict[str, Any]] = []
         self._rules: list[AnyRule] = []
         self._matched: list[int] = []
 
@@ -41,6 +44,7 @@ class Faults:
                 self._matched[place] += 1
                 if rule.strikes(self._matched[place]):
                     self.struck[rule.kind] += 1
+                    self.history.append(_entry(rule, subject))
                     return rule
         return None
 
@@ -52,7 +56,8 @@ class Faults:
 
 
 def fault_routes(faults: Faults, known: TypeAdapter[Any], path: str = "/sandbox/faults") -> list[Route]:
-    """POST adds one rule or a list of them, GET shows them, DELETE takes them away.
+    """POST adds one rule or a list of them, GET shows them, DELETE takes them away. Below it, `/history` has
+    every fault that struck, when and on what.
 
     `known` reads a list of the rules that the stand-in has; 422 says what is wrong with one.
     """
@@ -75,10 +80,14 @@ def fault_routes(faults: Faults, known: TypeAdapter[Any], path: str = "/sandbox/
         faults.clear()
         return await show(request)
 
+    async def history(_request: Request) -> Response:
+        return JSONResponse({"struck": faults.history})
+
     return [
         Route(path, add, methods=["POST"]),
         Route(path, show, methods=["GET"]),
         Route(path, clear, methods=["DELETE"]),
+        Route(f"{path}/history", history, methods=["GET"]),
     ]
 
 
@@ -94,6 +103,11 @@ def subject_of(graph: Any, route: str = "", method: str = "", submits: bool = Fa
         texts=tuple(value for name, value in texts if name != "filename_prefix"),
         submits=submits,
     )
+
+
+def _entry(rule: AnyRule, subject: Subject) -> dict[str, Any]:
+    where = {"route": subject.route, "method": subject.method, "prefixes": list(subject.prefixes)}
+    return {"kind": rule.kind, "at": time.time(), **where}
 
 
 def _mapping(value: Any) -> bool:

@@ -275,3 +275,16 @@ async def test_the_stats_count_what_was_done(comfy: Server) -> None:
     assert (stats["accepted"], stats["executed"], stats["max_queued"]) == (4, 4, 1)
     assert stats["executions"] == {"a": 2, "b": 1}
     assert (stats["interrupts"], stats["cancelled"], stats["restarts"]) == (0, 0, 0)
+
+
+async def test_the_history_says_what_was_struck_and_when(comfy: Server) -> None:
+    begun = time.time()
+    await comfy.fault(kind="http_error", route="/queue")
+    await comfy.fault(kind="file_vanishes", prefix="a/")
+    await comfy.http.get("/queue")
+    await comfy.ran(empty_image(1, "b/c"))
+    await comfy.ran(empty_image(2, "a/b"))
+    proxy, file = (await comfy.http.get("/sandbox/faults/history")).json()["struck"]
+    assert (proxy["kind"], proxy["route"], proxy["prefixes"]) == ("http_error", "/queue", [])
+    assert (file["kind"], file["route"], file["prefixes"]) == ("file_vanishes", "", ["a/b"])
+    assert begun <= proxy["at"] <= file["at"] <= time.time()
