@@ -11,6 +11,9 @@ from contracts import commands, events, transient
 from contracts.message import Kind, Message
 
 EXCHANGE = "darkroom"
+#: Dead letters go through it under the name of the queue that they lie in: a topic exchange, because that is
+#: the one kind for which RabbitMQ grants a user some routing keys and refuses the others.
+DEAD_EXCHANGE = f"{EXCHANGE}.dead"
 
 MESSAGES: tuple[type[Message], ...] = (
     commands.GenerateBatch,
@@ -122,11 +125,16 @@ class Queue(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """A shared queue in which deliveries wait: a fanout exchange of the same name keeps their routing key,
-    the name of the queue that they go back to."""
+    """A shared queue in which deliveries wait under the routing key that they came with: the name of the
+    queue that they go back to."""
 
     name: str
     seconds: int
+
+    @property
+    def exchange(self) -> str:
+        """The way in: a topic exchange that keeps every key, for the reason of `DEAD_EXCHANGE`."""
+        return f"{EXCHANGE}.{self.name}"
 
 
 QUEUES: tuple[Queue, ...] = tuple(

@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from contracts.message import Kind, Message
-from contracts.topology import EXCHANGE, Queue, Wait
+from contracts.topology import DEAD_EXCHANGE, EXCHANGE, Queue, Wait
 from messaging.envelope import Envelope, now
 from messaging.errors import Unroutable
 from messaging.rabbitmq.border import border
@@ -46,12 +46,12 @@ class Publisher:
 
     async def wait(self, envelope: Envelope, queue: Queue, wait: Wait) -> None:
         """A copy that comes back to `queue` after the wait. Raises as `say`."""
-        await self._send([Parcel(wait.name, queue.name, outgoing(envelope, keep=True))])
+        await self._send([Parcel(wait.exchange, queue.name, outgoing(envelope, keep=True))])
 
     async def bury(self, envelope: Envelope, queue: Queue) -> None:
         """A copy for the queue's dead letters. Raises as `say`."""
         copy = outgoing(envelope, keep=True, extra={"x-queue": queue.name})
-        await self._send([Parcel("", queue.dead, copy)])
+        await self._send([Parcel(DEAD_EXCHANGE, queue.dead, copy)])
 
     async def replay(self, envelope: Envelope, queue: Queue) -> None:
         """A copy for `queue` itself, past the exchange: nobody else who reads this message gets it again.

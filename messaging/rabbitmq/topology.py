@@ -10,6 +10,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from contracts.message import Message
 from contracts.topology import (
+    DEAD_EXCHANGE,
     EXCHANGE,
     QUEUES,
     WAITS,
@@ -33,7 +34,8 @@ async def declare(connection: AbstractConnection) -> None:
     declare, and Outage."""
     with border("declaring the topology"):
         async with own_channel(connection) as channel:
-            await _declare_exchange(channel, EXCHANGE, ExchangeType.TOPIC)
+            for exchange in (EXCHANGE, DEAD_EXCHANGE):
+                await _declare_exchange(channel, exchange)
             for queue in QUEUES:
                 await _declare_work(channel, queue)
             for wait in WAITS:
@@ -59,7 +61,7 @@ async def declare_listener(channel: AbstractChannel, message: type[Message]) -> 
 async def check(connection: AbstractConnection) -> None:
     """Raises TopologyMismatch that names whatever is missing, and Outage. What this user may not look at
     counts as there."""
-    exchanges = (EXCHANGE, *(wait.name for wait in WAITS))
+    exchanges = (EXCHANGE, DEAD_EXCHANGE, *(wait.exchange for wait in WAITS))
     queues = [name for queue in QUEUES for name in (queue.name, queue.dead)]
     with border("checking the topology"):
         seen = await _look(connection, exchanges, _exchange_is_there)
@@ -89,20 +91,21 @@ async def depths(connection: AbstractConnection, queues: Sequence[str]) -> Mappi
 
 async def _declare_work(channel: AbstractChannel, queue: Queue) -> None:
     await _declare_queue(channel, queue.dead, dead_arguments())
+    await _bind(channel, queue.dead, DEAD_EXCHANGE, queue.dead)
     await _declare_queue(channel, queue.name, work_arguments(queue))
     # Every version: one that is not known here becomes a dead letter with a reason.
     await _bind(channel, queue.name, EXCHANGE, f"{queue.message.__name__}.*")
 
 
 async def _declare_wait(channel: AbstractChannel, wait: Wait) -> None:
-    await _declare_exchange(channel, wait.name, ExchangeType.FANOUT)
+    await _declare_exchange(channel, wait.exchange)
     await _declare_queue(channel, wait.name, wait_arguments(wait))
-    await _bind(channel, wait.name, wait.name, "")
+    await _bind(channel, wait.name, wait.exchange, "#")
 
 
-async def _declare_exchange(channel: AbstractChannel, name: str, kind: ExchangeType) -> None:
+async def _declare_exchange(channel: AbstractChannel, name: str) -> None:
     with _naming(f"exchange {name}"):
-        await channel.declare_exchange(name, kind, durable=True, timeout=TIMEOUT)
+        await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=TIMEOUT)
 
 
 async def _declare_queue(channel: AbstractChannel, name: str, arguments: Arguments) -> None:

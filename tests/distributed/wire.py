@@ -39,7 +39,7 @@ async def spy(url: str) -> None:
         await commands.bind(EXCHANGE, "GenerateBatch.*")
         returned = await opened.declare_queue(RETURNED, durable=True)
         for wait in WAITS:
-            await returned.bind(wait.name, "")
+            await returned.bind(wait.exchange, "#")
 
 
 async def taken(url: str, queue: str, count: int | None = None) -> list[AbstractIncomingMessage]:

@@ -26,7 +26,7 @@ async def test_without_a_topology_a_service_that_may_not_declare_names_what_is_m
     rabbitmq_url: str,
 ) -> None:
     said = await mismatch(rabbitmq_url, declare=False)
-    for name in ("exchange darkroom", "exchange wait.5m", "queue indexer.OpenFolder.dead", "queue wait.1s"):
+    for name in ("exchange darkroom.dead", "exchange darkroom.wait.5m", "queue indexer.OpenFolder.dead"):
         assert f"no {name}" in said
     assert "darkroom topology apply" in said
 
