@@ -10,8 +10,9 @@ import structlog
 from pydantic import Field
 
 from chassis import logs
-from chassis.process import Service, Stopped, run, stop_on_signals, unless
+from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, Url, read
+from chassis.stopping import Stopped, stop_on_signals, unless
 from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
 
@@ -36,8 +37,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncContextManager[Service]]) -> None:
-    """Runs one service until SIGTERM or SIGINT. Exits 2 with a sentence where a setting is wrong, 1 with a
-    logged reason where something else ends it."""
+    """Runs one service until SIGTERM or SIGINT, and exits 0 then. Exits 2 with a sentence where a setting is
+    wrong, 1 with a logged reason where something else ends it."""
     try:
         settings = read(kind)
         if settings.bus_url.get_secret_value().startswith("memory:"):

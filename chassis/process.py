@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
-from chassis.web import Check, Readiness, serving, status_routes
+from chassis.stopping import Stopped, unless
+from chassis.web import Check, Parting, Readiness, serving, status_routes
 from contracts.topology import QUEUES, WAITS
 from contracts.transient import BackendStatus, ServiceStatus
 from messaging.bus import Bus, Subscription
@@ -55,7 +55,10 @@ class Service:
     backends: Callable[[], tuple[BackendStatus, ...]] = _no_backends
     #: Whether its callers miss nothing while the bus is in trouble: then that must not turn them away.
     outlasts_bus: bool = False
-    #: Told once, when the process begins to stop: lets go of whoever waits.
+    #: Seconds that it goes on as usual, but not ready, when the process is told to stop: whoever leads
+    #: callers to it has to see that before they are turned away.
+    linger: float = 0.0
+    #: Told once, when the process begins to stop, after it lingered: lets go of whoever waits.
     stopping: Callable[[], None] = lambda: None
 
 
@@ -68,6 +71,7 @@ async def run(
     started: Callable[[str], None] | None = None,
 ) -> None:
     """Runs until `stop` is set, then: no longer ready, no more deliveries, loops cancelled, requests ended.
+    Answers ask callers from the first of these on to close their connections.
 
     A loop that fails ends the process: what it held is found again by lease and redelivery. Raises what the
     loop raised, and BadSettings where nothing can listen at host and port.
@@ -84,7 +88,8 @@ async def run(
     readiness = Readiness(checks, bus_check) if outlasted else Readiness(bus_check | checks)
     async with AsyncExitStack() as stack:
         for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
-            url = await stack.enter_async_context(serving(_beside(app, services), host, port))
+            served = Parting(_beside(app, services), readiness)
+            url = await stack.enter_async_context(serving(served, host, port))
             if started:
                 started(url)
         loops = [loop for service in services for loop in (*service.loops, _telling(service, readiness, bus))]
@@ -97,51 +102,13 @@ async def run(
         log.info("running", services=[service.name for service in services])
         try:
             await _until(stop, running)
+            readiness.draining = True
+            await _linger(max(service.linger for service in services), running)
         finally:
             readiness.draining = True
             for service in services:
                 service.stopping()
             log.info("stopping")
-
-
-def stop_on_signals() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT; a second SIGINT ends the process as it would without us."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stopping() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping)
-    return stop
-
-
-class Stopped(Exception):
-    """Told to stop before everything was open."""
-
-
-@asynccontextmanager
-async def unless(stop: asyncio.Event) -> AsyncIterator[None]:
-    """Gives up what is done in the block, a wait for a broker or a database perhaps, when `stop` is set.
-    Raises Stopped then."""
-    try:
-        async with asyncio.timeout(None) as patience:
-            watching = asyncio.create_task(_end(patience, stop))
-            try:
-                yield
-            finally:
-                watching.cancel()
-    except TimeoutError:
-        if patience.expired():
-            raise Stopped from None
-        raise
-
-
-async def _end(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
-    await stop.wait()
-    patience.reschedule(asyncio.get_running_loop().time())
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
@@ -170,6 +137,13 @@ async def _until(stop: asyncio.Event, running: Sequence[asyncio.Future[Any]]) ->
             raise RuntimeError("a loop ended by itself")
     finally:
         stopping.cancel()
+
+
+async def _linger(seconds: float, running: Sequence[asyncio.Future[Any]]) -> None:
+    """Not beyond the end of a loop: without it there is no as usual."""
+    if seconds:
+        log.info("lingering", seconds=seconds)
+        await asyncio.wait(running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _cancel(running: Sequence[asyncio.Future[Any]]) -> None:

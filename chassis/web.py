@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from chassis.logs import redact
@@ -80,6 +80,24 @@ def status_routes(readiness: Readiness) -> list[Route]:
         return Response(await asyncio.to_thread(generate_latest), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)]
+
+
+class Parting:
+    """An application whose answers say `Connection: close` while its process drains: a caller who keeps his
+    connection would send a request down it just when it is closed, and never know whether it arrived."""
+
+    def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
+        self._app = app
+        self._readiness = readiness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def parting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        # No wrapper while there is nothing to say: every event of every stream would pass through it.
+        await self._app(scope, receive, parting if self._readiness.draining else send)
 
 
 @asynccontextmanager

@@ -5,8 +5,8 @@ from textwrap import dedent
 from rich.console import Console
 
 from chassis import logs
-from chassis.process import stop_on_signals
 from chassis.settings import read
+from chassis.stopping import stop_on_signals
 from cli.tokens import issue
 from services.__main__ import Started, SystemSettings, serve
 from services.gateway.adapters.http.orders import character_id_of

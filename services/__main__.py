@@ -16,8 +16,9 @@ from pydantic import Field
 
 from chassis import logs
 from chassis.main import BUS_PATIENCE, ServiceSettings
-from chassis.process import Service, Stopped, run, stop_on_signals, unless
+from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, read
+from chassis.stopping import Stopped, stop_on_signals, unless
 from messaging.bus import Bus
 from messaging.connect import CannotConnect, open_bus
 from sandbox.ensemble import StandIns, stand_ins
@@ -83,6 +84,8 @@ async def serve(
         known.setdefault("RESEND_AT_START", str(bus_url.startswith("memory:")))
         # Receivers of webhooks may be on this machine where nobody but this machine can ask.
         known.setdefault("WEBHOOK_ALLOW_PRIVATE", str(system.host in LOOPBACK))
+        # Nobody leads callers to one of several systems in one process.
+        known.setdefault("DRAIN_SECONDS", "0")
         try:
             async with unless(stop):
                 bus = await stack.enter_async_context(open_bus(bus_url, "darkroom", patience=BUS_PATIENCE))

@@ -106,6 +106,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             web=partial(build, desk, image_hosts=settings.image_hosts),
             # The outbox keeps what is accepted meanwhile.
             outlasts_bus=True,
+            linger=settings.drain_seconds,
             stopping=stage.close,
         )
 

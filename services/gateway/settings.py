@@ -47,6 +47,13 @@ class Settings(ServiceSettings, TokenSettings):
     generate_wait: float = Field(
         300.0, ge=0, le=3600, description="seconds that the old generate call waits before it answers 202"
     )
+    drain_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=10,
+        description="seconds that a process which was told to stop still takes calls, while `/ready` says "
+        "no: load balancers need them to lead callers elsewhere",
+    )
     event_streams: int = Field(2000, ge=1, description="event streams that one process serves at once")
     event_streams_per_user: int = Field(
         100, ge=1, description="event streams of one user that one process serves at once"

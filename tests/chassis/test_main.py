@@ -126,3 +126,14 @@ async def test_a_signal_ends_a_process_that_still_waits_for_its_database(
             await line(process, "stopped before it was open")
             await process.communicate()
     assert process.returncode == 0
+
+
+async def test_a_signal_ends_a_process_that_still_waits_for_its_broker(tmp_path: Path, sqlite: str) -> None:
+    nowhere = "amqp://user:pw@127.0.0.1:1/x"
+    async with started(tmp_path, BUS_URL=nowhere, DATABASE_URL=sqlite) as process:
+        await line(process, "waiting for the broker")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PROMPT):
+            await line(process, "stopped before it was open")
+            await process.communicate()
+    assert process.returncode == 0

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from chassis import process
-from chassis.process import INSTANCE, Service, every, run
+from chassis.process import INSTANCE, Loop, Service, every, run
 from chassis.settings import BadSettings
 from chassis.web import Readiness, status_routes
 from contracts.commands import CancelBatch, OpenFolder
@@ -165,6 +167,47 @@ async def test_what_comes_after_the_end_has_begun_is_left_for_the_next_process()
     async with running(bus, second.service()):
         await second.busy.wait()
     assert second.seen[0] == "took b"
+
+
+class Door:
+    """A service that lingers; `stopped` says when it was told to let go."""
+
+    def __init__(self, linger: float) -> None:
+        self.stop, self.stopped = asyncio.Event(), asyncio.Event()
+        self.url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._linger = linger
+
+    def run(self, *loops: Loop) -> Coroutine[Any, Any, None]:
+        service = Service("a", loops=loops, linger=self._linger, stopping=self.stopped.set)
+        return run([service], MemoryBus(), LOCAL, 0, self.stop, self.url.set_result)
+
+
+async def test_a_door_that_lingers_says_that_it_closes_and_still_answers_and_sends_callers_off() -> None:
+    door = Door(linger=0.5)
+    running = asyncio.create_task(door.run())
+    async with httpx.AsyncClient(base_url=await door.url) as client:
+        before = await client.get("/health")
+        door.stop.set()
+
+        async def draining() -> httpx.Response | None:
+            answer = await client.get("/ready")
+            return answer if answer.status_code == 503 else None
+
+        answer = await until(draining)
+        assert answer.json()["troubles"] == {"process": "stopping"}
+        assert not door.stopped.is_set()
+        during = await client.get("/health")
+    assert (before.headers.get("connection"), during.headers["connection"]) == (None, "close")
+    await door.stopped.wait()
+    await running
+
+
+async def test_a_door_whose_loop_ends_lingers_no_longer() -> None:
+    door = Door(linger=3600)
+    door.stop.set()
+    async with asyncio.timeout(20):
+        await door.run(partial(asyncio.sleep, 0.1))
+    assert door.stopped.is_set()
 
 
 async def test_a_loop_that_fails_ends_the_process_with_its_error() -> None:

@@ -55,6 +55,8 @@ def variables(around: Around, bus_url: str, database_url: str, folder: Path) -> 
         "LEASE_SECONDS": "2",
         "POLL_SECONDS": "0.5",
         "RETRY_SECONDS": "0.2",
+        # Some looks of the front door.
+        "DRAIN_SECONDS": "1",
         **around.where.urls(),
     }
 

@@ -29,8 +29,8 @@ class Balancer(httpx.AsyncBaseTransport):
         self._turns = cycle(gateways)
         self._forgives = forgives
         self._wanting = {gateway.name for gateway in gateways}
-        # A connection for each call: one that is kept may be closed just when the next call goes out.
-        self._wire = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        # Connections are kept: a gateway that stops asks for their end before it makes one.
+        self._wire = httpx.AsyncHTTPTransport()
         self.answered = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from tests.distributed.asking import Wish, ended, variables, wishes
 from tests.distributed.beside import beside
 from tests.distributed.doors import REFUSED, front_door
+from tests.distributed.following import Follower
 from tests.distributed.processes import SERVICES, Cluster, Replica, cluster
 from tests.distributed.verdict import broken_promises
+from tests.journeys.evidence import Batch
+from tests.journeys.waiting import until
 
 USERS = ("Areg", "Mira", "Tomas")
 QUANTITIES = (2, 3, 4) * 12
@@ -22,16 +26,19 @@ RENDER_SECONDS = 0.15
 async def test_a_rolling_restart_fails_no_request_and_renders_no_image_twice(
     rabbitmq_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
-    """The load balancer asks the next gateway only where a connection is refused, and none whose /ready says
-    no; any other end of a call, and any answer that is not a success, fails the test."""
+    """The load balancer keeps its connections, asks the next gateway only where one is refused, and none
+    whose /ready says no; any other end of a call, and any answer that is not a success, fails the test. So
+    does a stream that is cut off, or that misses an image. Each process has to end with 0, and in time."""
     async with beside(tmp_path, RENDER_SECONDS) as around:
-        known = variables(around, rabbitmq_url, postgres_url, tmp_path)
+        known = variables(around, rabbitmq_url, postgres_url, tmp_path) | {"DRAIN_SECONDS": "2"}
         two = dict.fromkeys(SERVICES, 2)
         async with (
             cluster(tmp_path, known, two) as system,
             front_door(system.of("gateway"), REFUSED) as (client, balancer),
         ):
             wanted = await wishes(client, USERS, QUANTITIES)
+            follower = Follower(USERS[0], system.of("gateway"))
+            following = asyncio.create_task(follower.follow())
             looking = asyncio.create_task(_look(wanted[0]))
             asking = asyncio.create_task(_ask(wanted))
             await asyncio.gather(*(_roll(system.of(service), system) for service in two))
@@ -39,6 +46,7 @@ async def test_a_rolling_restart_fails_no_request_and_renders_no_image_twice(
             assert not looking.done(), looking.exception()
             looking.cancel()
             batches = await ended(wanted, within=90)
+            await _missed_nothing(follower, following, batches)
             assert await broken_promises(around, postgres_url, batches) == []
             assert system.errors() == []
             assert balancer.answered > 100
@@ -62,6 +70,23 @@ async def _ask(wanted: Sequence[Wish]) -> None:
 async def _succeeds(wish: Wish, preference: dict[str, str]) -> None:
     answer = await wish.put(**preference)
     assert answer.is_success, answer.text
+
+
+async def _missed_nothing(
+    follower: Follower, following: "asyncio.Task[None]", batches: Sequence[Batch]
+) -> None:
+    """Over all restarts he was told of every image, and only once from the beginning."""
+    theirs = [batch for batch, user in zip(batches, cycle(USERS), strict=False) if user == USERS[0]]
+    images = {(batch["id"], image["ordinal"]) for batch in theirs for image in batch["images"]}
+
+    async def told() -> bool:
+        assert not following.done(), following.exception()
+        return images <= follower.made
+
+    await until(told)
+    following.cancel()
+    assert follower.sent_off >= 1, "no gateway stopped while he was there"
+    assert follower.begun == 1, "he had to begin anew"
 
 
 async def _look(wish: Wish) -> None:

@@ -79,7 +79,7 @@ async def test_a_service_waits_for_a_broker_and_a_database_that_come_later(
     rabbitmq_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     broker, database = Forwarder(rabbitmq_url), Forwarder(postgres_url)
-    known = {"JWT_SECRET": SECRET, "BUS_URL": broker.url, "DATABASE_URL": database.url}
+    known = {"JWT_SECRET": SECRET, "BUS_URL": broker.url, "DATABASE_URL": database.url, "DRAIN_SECONDS": "0"}
     gateway = Replica("gateway", 1, tmp_path, known)
 
     async def waits_for(word: str) -> None:
@@ -100,6 +100,31 @@ async def test_a_service_waits_for_a_broker_and_a_database_that_come_later(
                     await gateway.stop()
     finally:
         await gateway.end()
+
+
+@pytest.mark.slow
+async def test_every_service_that_is_told_to_stop_while_its_broker_is_away_ends_well_and_soon(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """`tests/chassis/test_main.py` has the same of one that still waits to open its port."""
+    urls = {"BLOBS_URL": f"file:{tmp_path}/blobs", "CLOUDINARY_URL": "cloudinary://key:secret@cloud"}
+    known = {**urls, "JWT_SECRET": SECRET, "BUS_URL": NOWHERE["BUS_URL"], "DATABASE_URL": postgres_url}
+    known |= {"RENDERER_URLS": "comfyui+http://127.0.0.1:1", "WORKFLOWS_DIR": str(ROOT / "workflows")}
+    alone = [Replica(service, 1, tmp_path, known | {"DRAIN_SECONDS": "0"}) for service in NEEDED]
+
+    async def ends(replica: Replica) -> None:
+        await replica.start()
+        try:
+
+            async def said() -> bool:
+                return '"running"' in replica.tail()
+
+            await until(said)
+            await replica.stop()
+        finally:
+            await replica.end()
+
+    await asyncio.gather(*(ends(replica) for replica in alone))
 
 
 @pytest.mark.slow

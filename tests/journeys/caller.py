@@ -27,8 +27,8 @@ class Caller:
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._client.request(method, path, json=body, headers=self._headers | headers)
 
-    def stream(self, path: str) -> AbstractAsyncContextManager[httpx.Response]:
-        return self._client.stream("GET", path, headers=self._headers)
+    def stream(self, path: str, **headers: str) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._client.stream("GET", path, headers=self._headers | headers)
 
     async def register(self, name: str, **more: Any) -> str:
         """The new character's id."""
