@@ -38,9 +38,12 @@ class Subscription(Generic[M]):
 class Bus(Protocol):
     """Carries messages at least once, in no promised order."""
 
-    async def publish(self, *messages: Message) -> None:
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
         """Returns when every message is safe: persisted and routed (commands, events), or handed over
-        (transient). Raises `Outage` when that can't be said; repeating is always allowed."""
+        (transient). Raises `Outage` when that can't be said; repeating is always allowed.
+
+        `traces`: the `traceparent` that each belongs to, in their order, where it was decided on elsewhere;
+        without it they belong to what is done here."""
         ...
 
     def consuming(self, subscriptions: Sequence[Subscription[Any]]) -> AbstractAsyncContextManager[None]:

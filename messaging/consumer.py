@@ -1,16 +1,19 @@
 """From a delivery to its verdict, the same on every transport: read, handle, and say how it ends."""
 
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import structlog
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from contracts.limits import MAX_BODY
-from contracts.message import Message, Undecodable
+from contracts.message import Kind, Message, Undecodable
 from contracts.topology import MAX_DELIVERIES
+from messaging import tracing
 from messaging.bus import M, Subscription
 from messaging.envelope import Envelope
 from messaging.errors import Later, Outage, PermanentError
@@ -55,6 +58,20 @@ def read(subscription: Subscription[M], envelope: Envelope) -> M:
     return subscription.message.decode(envelope.body)
 
 
+@contextmanager
+def attending(subscription: Subscription[Any], envelope: Envelope) -> Iterator[Envelope]:
+    """All that is done about one delivery, in a task of its own: its service, its trace and what it is about
+    stand on every line. A delivery without a trace gets one, which its copies keep."""
+    queue, sender = subscription.queue.name, tracing.read(envelope.traceparent)
+    hint = subscription.message.kind is Kind.TRANSIENT
+    with (
+        tracing.serving(subscription.service),
+        tracing.following(sender, f"process {queue}", SpanKind.CONSUMER, quiet=hint),
+    ):
+        structlog.contextvars.bind_contextvars(queue=queue)
+        yield envelope if sender else replace(envelope, traceparent=tracing.traceparent())
+
+
 async def settle(subscription: Subscription[Any], envelope: Envelope, returns: int = 0) -> Verdict:
     """Handles one delivery. `returns` is how often the broker got it back without an answer."""
     queue = subscription.queue.name
@@ -62,25 +79,23 @@ async def settle(subscription: Subscription[Any], envelope: Envelope, returns: i
         message = read(subscription, envelope)
     except Undecodable as why:
         log.warning("message cannot be read", queue=queue, reason=str(why))
-        DELIVERIES.labels(queue, "dead").inc()
+        _counted(queue, "dead")
         return Buried(Dead(envelope.attempts + 1, str(why)))
-    with structlog.contextvars.bound_contextvars(queue=queue, **message.about()):
-        if returns >= MAX_DELIVERIES:
-            reason = f"came back {returns} times without an answer; its consumers died or froze"
-            return await _buried(subscription, message, Dead(envelope.attempts, reason))
-        started = perf_counter()
-        result = await _try(subscription.handle(message), envelope.attempts)
-        HANDLING.labels(queue).observe(perf_counter() - started)
-        if isinstance(result, Dead):
-            return await _buried(subscription, message, result)
-        if isinstance(result, Again | Pause):
-            log.info(
-                "delivery returns", reason=result.reason, wait=result.wait.name, attempts=result.attempts
-            )
-            DELIVERIES.labels(queue, type(result).__name__.lower()).inc()
-            return result
-        DELIVERIES.labels(queue, "done").inc()
-        return Done(message, result)
+    tracing.concerns(**message.about())
+    if returns >= MAX_DELIVERIES:
+        reason = f"came back {returns} times without an answer; its consumers died or froze"
+        return await _buried(subscription, message, Dead(envelope.attempts, reason))
+    started = perf_counter()
+    result = await _try(subscription.handle(message), envelope.attempts)
+    HANDLING.labels(queue).observe(perf_counter() - started)
+    if isinstance(result, Dead):
+        return await _buried(subscription, message, result)
+    if isinstance(result, Again | Pause):
+        log.info("delivery returns", reason=result.reason, wait=result.wait.name, attempts=result.attempts)
+        _counted(queue, type(result).__name__.lower())
+        return result
+    _counted(queue, "done")
+    return Done(message, result)
 
 
 async def afterwards(subscription: Subscription[M], message: M) -> None:
@@ -111,7 +126,14 @@ async def _buried(subscription: Subscription[Any], message: Message, dead: Dead)
     if isinstance(said, Again | Pause):
         # The words of a dead letter are owed; it is not buried before they can be said.
         return type(said)(said.wait, max(dead.attempts - 1, 0), said.reason)
-    DELIVERIES.labels(subscription.queue.name, "dead").inc()
+    _counted(subscription.queue.name, "dead")
     if isinstance(said, Dead):
         return Buried(Dead(dead.attempts, f"{dead.reason}; and its burial failed: {said.reason}"))
     return Buried(dead, said)
+
+
+def _counted(queue: str, end: str) -> None:
+    DELIVERIES.labels(queue, end).inc()
+    tracing.marked(outcome=end)
+    if end == "dead":
+        tracing.failed("dead letter")

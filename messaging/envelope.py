@@ -38,14 +38,22 @@ class Envelope:
     deaths: tuple[Death, ...] = ()
 
     @classmethod
-    def of(cls, message: Message, app_id: str, now: datetime, cause: "Envelope | None" = None) -> Self:
+    def of(
+        cls,
+        message: Message,
+        app_id: str,
+        now: datetime,
+        cause: "Envelope | None" = None,
+        traceparent: str | None = None,
+    ) -> Self:
+        """`traceparent` says where in its trace the message was said."""
         return cls(
             route=message.route(),
             body=message.encode(),
             id=str(message.id()),
             correlation_id=getattr(message, "batch_id", None),
             causation_id=cause.id if cause else None,
-            traceparent=cause.traceparent if cause else None,
+            traceparent=traceparent,
             app_id=app_id,
             sent_at=now,
         )

@@ -10,12 +10,13 @@ from typing import Any
 from contracts.message import Kind, Message
 from contracts.topology import QUEUES, WAITS, Queue, Wait
 from messaging.bus import Subscription
-from messaging.consumer import HINTS, PATIENCE, Buried, Done, Verdict, afterwards, settle
+from messaging.consumer import HINTS, PATIENCE, Buried, Done, Verdict, afterwards, attending, settle
 from messaging.dead_letters import DeadLetters
 from messaging.envelope import Envelope, now
 from messaging.memory_dead import MemoryDeadLetters
 from messaging.policy import Pause
 from messaging.rest import Rest
+from messaging.tracing import publishing
 
 
 class MemoryBus:
@@ -31,8 +32,8 @@ class MemoryBus:
         self._changed = asyncio.Condition()
         self.dead: DeadLetters = MemoryDeadLetters(self._dead, self._put)
 
-    async def publish(self, *messages: Message) -> None:
-        await self._say(messages, None)
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
+        await self._say(messages, None, traces)
 
     def trouble(self) -> str | None:
         return None
@@ -87,16 +88,21 @@ class MemoryBus:
         counted = self._waiting.total() + self._unsettled.total()
         return not (counted or any(q.qsize() for q in self._queues.values()))
 
-    async def _say(self, messages: Sequence[Message], cause: Envelope | None) -> None:
-        for message in messages:
-            envelope = Envelope.of(message, self._app_id, now(), cause)
-            for queue in QUEUES:
-                if queue.message is type(message):
-                    self._queues[queue].put_nowait(envelope)
-            for listener in self._listeners[envelope.route]:
-                if listener.full():
-                    listener.get_nowait()
-                listener.put_nowait(envelope)
+    async def _say(
+        self, messages: Sequence[Message], cause: Envelope | None, traces: Sequence[str | None] = ()
+    ) -> None:
+        with publishing(messages, traces) as told:
+            for message, trace in zip(messages, told, strict=True):
+                self._route(message, Envelope.of(message, self._app_id, now(), cause, trace))
+
+    def _route(self, message: Message, envelope: Envelope) -> None:
+        for queue in QUEUES:
+            if queue.message is type(message):
+                self._queues[queue].put_nowait(envelope)
+        for listener in self._listeners[envelope.route]:
+            if listener.full():
+                listener.get_nowait()
+            listener.put_nowait(envelope)
 
     async def finish(self, subscription: Subscription[Any], envelope: Envelope, verdict: Verdict) -> None:
         """Carries a verdict out, in the order that loses nothing: say, then acknowledge, then the rest."""
@@ -175,14 +181,18 @@ class _Consumer:
 
     async def _deliver(self, envelope: Envelope) -> None:
         async with self._bus.unsettled(self.subscription):
-            try:
-                verdict = await settle(self.subscription, envelope)
-            except asyncio.CancelledError:
-                with suppress(asyncio.QueueFull):
-                    self.source.put_nowait(envelope)
-                raise
-            if isinstance(verdict, Pause):
-                self._rest.outage()
-            else:
-                self._rest.success()
-            await self._bus.finish(self.subscription, envelope, verdict)
+            with attending(self.subscription, envelope) as known:
+                await self._settle(known)
+
+    async def _settle(self, envelope: Envelope) -> None:
+        try:
+            verdict = await settle(self.subscription, envelope)
+        except asyncio.CancelledError:
+            with suppress(asyncio.QueueFull):
+                self.source.put_nowait(envelope)
+            raise
+        if isinstance(verdict, Pause):
+            self._rest.outage()
+        else:
+            self._rest.success()
+        await self._bus.finish(self.subscription, envelope, verdict)

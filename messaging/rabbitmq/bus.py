@@ -36,8 +36,8 @@ class RabbitBus:
         self._consumers: list[Consumer | Listener] = []
         self.dead: DeadLetters = DeadLetterQueues(consuming, self._publisher)
 
-    async def publish(self, *messages: Message) -> None:
-        await self._publisher.say(messages)
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
+        await self._publisher.say(messages, traces=traces)
 
     @asynccontextmanager
     async def consuming(self, subscriptions: Sequence[Subscription[Any]]) -> AsyncIterator[None]:

@@ -10,7 +10,7 @@ from aiormq.abc import DeliveredMessage
 
 from contracts.topology import WAITS
 from messaging.bus import Subscription
-from messaging.consumer import Buried, Done, Verdict, afterwards, settle
+from messaging.consumer import Buried, Done, Verdict, afterwards, attending, settle
 from messaging.envelope import Envelope, now
 from messaging.errors import Outage
 from messaging.policy import Dead, Pause, outcome
@@ -57,7 +57,10 @@ class Consumer:
         return self._queue.name
 
     async def _handle(self, delivered: DeliveredMessage) -> None:
-        envelope = wire.incoming(self._subscription, delivered)
+        with attending(self._subscription, wire.incoming(self._subscription, delivered)) as envelope:
+            await self._settle(delivered, envelope)
+
+    async def _settle(self, delivered: DeliveredMessage, envelope: Envelope) -> None:
         verdict = await settle(self._subscription, envelope, wire.returns(delivered))
         if isinstance(verdict, Pause):
             self._outage()

@@ -7,7 +7,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 
 from messaging.bus import Subscription
-from messaging.consumer import HINTS, Done, afterwards, settle
+from messaging.consumer import HINTS, Done, afterwards, attending, settle
+from messaging.envelope import Envelope
 from messaging.errors import Outage
 from messaging.rabbitmq import topology, wire
 from messaging.rabbitmq.intake import Intake
@@ -48,7 +49,10 @@ class Listener:
         return await topology.declare_listener(channel, self._subscription.message)
 
     async def _handle(self, delivered: DeliveredMessage) -> None:
-        envelope = wire.incoming(self._subscription, delivered)
+        with attending(self._subscription, wire.incoming(self._subscription, delivered)) as envelope:
+            await self._settle(envelope)
+
+    async def _settle(self, envelope: Envelope) -> None:
         verdict = await settle(self._subscription, envelope)
         if isinstance(verdict, Done):
             try:

@@ -15,6 +15,7 @@ from messaging.errors import Unroutable
 from messaging.rabbitmq.border import border
 from messaging.rabbitmq.link import TIMEOUT, Link
 from messaging.rabbitmq.wire import outgoing
+from messaging.tracing import publishing
 
 #: Messages that may wait for their confirmation at once: a hundred cost 0.3 of what one by one costs.
 WINDOW = 100
@@ -40,9 +41,16 @@ class Publisher:
         self._hints = _Lane(link, confirms=False)
         self._window = asyncio.Semaphore(WINDOW)
 
-    async def say(self, messages: Sequence[Message], cause: Envelope | None = None) -> None:
-        """Returns when all are safe. Raises Outage, or Unroutable."""
-        await self._send([self._addressed(message, cause) for message in messages])
+    async def say(
+        self,
+        messages: Sequence[Message],
+        cause: Envelope | None = None,
+        traces: Sequence[str | None] = (),
+    ) -> None:
+        """Returns when all are safe; `traces` as `Bus.publish` says. Raises Outage, or Unroutable."""
+        with publishing(messages, traces) as told:
+            parcels = [self._addressed(*each, cause) for each in zip(messages, told, strict=True)]
+            await self._send(parcels)
 
     async def wait(self, envelope: Envelope, queue: Queue, wait: Wait) -> None:
         """A copy that comes back to `queue` after the wait. Raises as `say`."""
@@ -58,8 +66,8 @@ class Publisher:
         Raises as `say`."""
         await self._send([Parcel("", queue.name, outgoing(envelope, keep=True))])
 
-    def _addressed(self, message: Message, cause: Envelope | None) -> Parcel:
-        envelope = Envelope.of(message, self._app_id, now(), cause)
+    def _addressed(self, message: Message, trace: str | None, cause: Envelope | None) -> Parcel:
+        envelope = Envelope.of(message, self._app_id, now(), cause, trace)
         lasting = message.kind is not Kind.TRANSIENT
         return Parcel(EXCHANGE, envelope.route, outgoing(envelope, lasting), message.mandatory, lasting)
 

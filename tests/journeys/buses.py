@@ -26,8 +26,8 @@ class TwistedBus:
         self._bus = bus
         self._twist = twist
 
-    async def publish(self, *messages: Message) -> None:
-        await self._bus.publish(*messages)
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
+        await self._bus.publish(*messages, traces=traces)
 
     def consuming(self, subscriptions: Sequence[Subscription[Any]]) -> AbstractAsyncContextManager[None]:
         return self._bus.consuming([self._twisted(subscription) for subscription in subscriptions])
@@ -164,8 +164,8 @@ class ForgetfulPublisher(TwistedBus):
         super().__init__(bus, untouched)
         self.unconfirmed: set[str] = set()
 
-    async def publish(self, *messages: Message) -> None:
-        await super().publish(*messages)
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
+        await super().publish(*messages, traces=traces)
         new = {str(message.id()) for message in messages if message.kind is not Kind.TRANSIENT}
         if new - self.unconfirmed:
             self.unconfirmed |= new

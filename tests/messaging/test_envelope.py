@@ -36,8 +36,8 @@ def test_the_same_message_keeps_its_id_and_gets_a_new_message_id_at_every_publis
 
 
 def test_an_answer_carries_its_cause_and_the_trace() -> None:
-    cause = Envelope.read("OpenFolder.v1", b"{}", {"id": "cause", "traceparent": "00-a-b-01"})
-    answer = Envelope.of(CANCEL, "indexer", NOW, cause)
+    cause = Envelope.read("OpenFolder.v1", b"{}", {"id": "cause"})
+    answer = Envelope.of(CANCEL, "indexer", NOW, cause, "00-a-b-01")
     assert (answer.causation_id, answer.traceparent) == ("cause", "00-a-b-01")
 
 
