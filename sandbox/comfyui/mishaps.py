@@ -85,7 +85,7 @@ async def spoil(run: Run, subject: Subject, node_class: NodeClass, made: Made) -
         images = [*images, await asyncio.to_thread(_doubled, run.shelf, images[-1])]
     if run.faults.take(FileVanishes, subject):
         await _each(images, run.shelf, Path.unlink)
-    if run.faults.take(TruncatedFile, subject):
+    elif run.faults.take(TruncatedFile, subject):  # of a file that is gone nothing is left to cut
         await _each(images, run.shelf, _cut)
     return Made(made.values, {"images": images})
 

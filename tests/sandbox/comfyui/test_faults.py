@@ -166,6 +166,15 @@ async def test_a_file_ends_in_the_middle(comfy: Server) -> None:
         Image.open(io.BytesIO(content)).load()
 
 
+async def test_a_file_that_vanished_is_not_cut_too(comfy: Server) -> None:
+    await comfy.fault(kind="truncated_file")
+    await comfy.fault(kind="file_vanishes")
+    (gone,) = images(await comfy.ran(portrait(prefix="gone")))
+    (cut,) = images(await comfy.ran(portrait(prefix="cut")))
+    assert (await comfy.view(gone)).status_code == 404
+    assert (await comfy.view(cut)).content[-8:-4] != b"IEND"
+
+
 async def test_success_without_an_image_and_with_one_too_many(comfy: Server) -> None:
     await comfy.fault(kind="no_output", prefix="none")
     await comfy.fault(kind="extra_output", prefix="more")
