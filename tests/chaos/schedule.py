@@ -33,9 +33,11 @@ async def deaths(
 async def mishaps(
     around: Around, backends: Sequence[str], kinds: Sequence[Mishap], pauses: tuple[float, float], over: Over
 ) -> None:
-    """One mishap after each pause, at one of these backends. Each kind has had its turn before any has
-    another."""
+    """Every kind once at the start, so that none finds its work already done; then one mishap after each
+    pause, at one of these backends, and each kind has had its turn before any has another."""
     dice = random.Random(len(kinds))
+    for kind in dice.sample(kinds, len(kinds)):
+        await around.trouble_backend(dice.choice(backends), kind)
     while True:
         for kind in dice.sample(kinds, len(kinds)):
             if await _over_within(dice.uniform(*pauses), over):
