@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from chassis.database_patience import PatientEngine
+from chassis.database_tls import tls
 from chassis.settings import BadSettings
 
 #: Seconds for which a writer waits for SQLite's one write lock, and anybody for a free connection.
@@ -93,6 +94,7 @@ def _prepare(connection: Any) -> None:
 
 
 def _postgresql(url: URL, service: str, pool: int) -> AsyncEngine:
+    url, secured = tls(url)
     return create_async_engine(
         url,
         pool_size=pool,
@@ -104,5 +106,6 @@ def _postgresql(url: URL, service: str, pool: int) -> AsyncEngine:
             "timeout": CONNECT_SECONDS,
             "command_timeout": STATEMENT_SECONDS,
             "server_settings": {"search_path": service, "application_name": f"darkroom {service}"},
+            **secured,
         },
     )

@@ -1,5 +1,6 @@
 """What the database drivers raise, in the words of a delivery."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,12 +24,17 @@ _SQLITE_DOWN = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 _REMEDIES = {
     "28": "user or password is wrong",
     "3D000": "the server has no database of this name; create it",
-    "42501": "the user may not do this; grant CREATE on the database or make the schema its own",
+    "42501": "the user may not do this: it is another service's, or the tables are older than this release; "
+    "as their owner `darkroom database migrate` renews them for all services, or grant CREATE on the database",
     "SQLITE_CANTOPEN": "the file can't be opened; name one in a folder that may be written",
     "SQLITE_READONLY": "the file can't be written",
     "SQLITE_NOTADB": "the file is not a SQLite database",
     "SQLITE_CORRUPT": "the file is damaged; put a backup in its place",
 }
+_UNTRUSTED = (
+    "the server's certificate is not to be trusted; name the file of its authority with sslrootcert=, and "
+    "the server by a name that its certificate bears"
+)
 
 
 class Unusable(Outage):
@@ -57,6 +63,8 @@ def translated() -> Iterator[None]:
         raise found from error
     except PoolTimeoutError as error:
         raise Outage("database: every connection is in use") from error
+    except ssl.SSLCertVerificationError as error:
+        raise Unusable(f"database: {_first_line(error)}", _UNTRUSTED) from error
     except (OSError, TimeoutError) as error:
         raise Outage(f"database: {_first_line(error)}") from error
 

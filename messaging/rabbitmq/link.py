@@ -11,10 +11,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AuthenticationError, InvalidFrameError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPConnectionError,
+    AuthenticationError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 from messaging.errors import Outage
 from messaging.rabbitmq.border import Refused, TopologyMismatch, border
+from messaging.rabbitmq.tls import secured, untrusted
 
 log = structlog.get_logger("messaging")
 
@@ -157,7 +163,7 @@ class Link:
             try:
                 async with asyncio.timeout(TIMEOUT):
                     connection: AbstractConnection = await aio_pika.connect(
-                        address.url, **address.options(self._purpose)
+                        address.url, **address.options(self._purpose), **secured(address.url)
                     )
                     return connection
             except (AuthenticationError, ProbableAuthenticationError) as error:
@@ -172,6 +178,10 @@ class Link:
                     f"the broker at {address} refuses vhost {address.vhost!r} to user {address.user!r}: "
                     "it does not exist, is down, or the user has no permission there"
                 ) from error
+            except AMQPConnectionError as error:
+                if (why := untrusted(error)) is None:
+                    raise
+                raise Refused(f"the broker at {address} is not called: {why}") from error
 
     async def _watch(self, connection: AbstractConnection) -> None:
         """Returns when the connection is lost."""
