@@ -25,7 +25,7 @@ _REMEDIES = {
     "28": "user or password is wrong",
     "3D000": "the server has no database of this name; create it",
     "42501": "the user may not do this: it is another service's, or the tables are older than this release; "
-    "as their owner `darkroom database migrate` renews them for all services, or grant CREATE on the database",
+    "`darkroom database migrate`, as their owner, renews them for every service, or grant CREATE on it",
     "SQLITE_CANTOPEN": "the file can't be opened; name one in a folder that may be written",
     "SQLITE_READONLY": "the file can't be written",
     "SQLITE_NOTADB": "the file is not a SQLite database",
