@@ -8,6 +8,7 @@ import typer
 
 from chassis.settings import BadSettings
 from cli import blobs, dead, gallery
+from cli.accounts import commands as accounts
 from messaging.errors import CannotConnect, Outage
 
 app = typer.Typer(
@@ -117,9 +118,12 @@ def doctor(
 app.add_typer(blobs.app, name="blobs")
 app.add_typer(dead.app, name="dead")
 app.add_typer(gallery.app, name="gallery")
+app.add_typer(accounts.database, name="database")
+app.command("passwords")(accounts.print_passwords)
 
 topology = typer.Typer(help="The broker's exchanges and queues.", no_args_is_help=True)
 app.add_typer(topology, name="topology")
+topology.command("definitions")(accounts.print_definitions)
 
 
 @topology.command("apply")

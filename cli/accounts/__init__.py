@@ -1,0 +1,1 @@
+"""The users of broker and database: made, given their passwords, and kept to what is theirs."""
