@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from messaging import tracing
+
 W = TypeVar("W")
 A = TypeVar("A")
 
@@ -25,7 +27,8 @@ class Gathering(Generic[W, A]):
     async def __call__(self, wish: W) -> A:
         if not self._open or len(self._open) >= self._most:
             self._open = []
-            self._last = asyncio.create_task(self._run(self._open, self._last))
+            group = self._run(self._open, self._last)
+            self._last = asyncio.create_task(group, context=tracing.apart())
             self._running.add(self._last)
             self._last.add_done_callback(self._running.discard)
         assert self._last is not None
@@ -56,7 +59,7 @@ class Shared(Generic[A]):
     async def __call__(self, key: str) -> A:
         asking = self._asking.get(key)
         if asking is None:
-            asking = self._asking[key] = asyncio.create_task(self._run(key))
+            asking = self._asking[key] = asyncio.create_task(self._run(key), context=tracing.apart())
         return await asyncio.shield(asking)
 
     async def aclose(self) -> None:

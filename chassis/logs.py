@@ -1,4 +1,5 @@
-"""One log line is one event: JSON for machines, text for people, with batch and index where there are any."""
+"""One log line is one event: JSON for machines, text for people, with batch, index and trace where there are
+any."""
 
 import logging
 import math
@@ -8,6 +9,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
+
+from messaging import tracing
 
 _SECRET_NAMES = re.compile(r"(?i)secret|passw|token|authorization|api_?key|signature|credential|cookie")
 _NAME = rf"[\w-]*(?:{_SECRET_NAMES.pattern[4:]})[\w-]*"
@@ -42,6 +45,7 @@ _CHATTY = (
     "asyncio",
     "httpcore",
     "httpx",
+    "opentelemetry",
     "urllib3",
     "uvicorn",
     "websockets",
@@ -130,7 +134,8 @@ def _calmed(record: logging.LogRecord) -> bool:
 
 def _naming(service: str) -> Any:
     def add(_logger: Any, _method: str, event: Event) -> Event:
-        event.setdefault("service", service)
+        event.setdefault("service", tracing.SERVICE.get() or service)
+        event.update(tracing.ids())
         return event
 
     return add

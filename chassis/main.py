@@ -10,6 +10,7 @@ import structlog
 from pydantic import Field
 
 from chassis import logs
+from chassis.exporting import exporting
 from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, Url, read
 from chassis.stopping import Stopped, stop_on_signals, unless
@@ -47,7 +48,8 @@ def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncCont
                 "amqp://user:password@host/vhost, or run the whole system with `python -m services`"
             )
         logs.configure(name, settings.log_level, settings.log_format)
-        asyncio.run(_serve(name, settings, opening))
+        with exporting(settings.otel_exporter_otlp_endpoint):
+            asyncio.run(_serve(name, settings, opening))
     except (BadSettings, CannotConnect) as why:
         print(f"{name} does not start:\n{why}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

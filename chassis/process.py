@@ -16,9 +16,11 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from chassis.stopping import Stopped, unless
+from chassis.traced import Traced
 from chassis.web import Check, Parting, Readiness, serving, status_routes
 from contracts.topology import QUEUES, WAITS
 from contracts.transient import BackendStatus, ServiceStatus
+from messaging import tracing
 from messaging.bus import Bus, Subscription
 from messaging.errors import Outage
 
@@ -87,13 +89,17 @@ async def run(
     bus_check: dict[str, Check] = {"bus": flowing}
     readiness = Readiness(checks, bus_check) if outlasted else Readiness(bus_check | checks)
     async with AsyncExitStack() as stack:
-        for app in [web(readiness) for service in services if (web := service.web)] or [_bare(readiness)]:
-            served = Parting(_beside(app, services), readiness)
+        for front in [service for service in services if service.web] or services[:1]:
+            app = front.web(readiness) if front.web else _bare(readiness)
+            served = Traced(Parting(_beside(app, services), readiness), front.name)
             url = await stack.enter_async_context(serving(served, host, port))
             if started:
                 started(url)
-        loops = [loop for service in services for loop in (*service.loops, _telling(service, readiness, bus))]
-        running = [asyncio.ensure_future(loop()) for loop in loops]
+        running = [
+            asyncio.ensure_future(_run(service, loop))
+            for service in services
+            for loop in (*service.loops, _telling(service, readiness, bus))
+        ]
         stack.push_async_callback(_cancel, running)
         subscriptions = [each for service in services for each in service.subscriptions]
         with suppress(Stopped):
@@ -126,6 +132,11 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
             # Python 3.11's wait_for, deep in a library, loses a cancellation that comes as its work ends.
             raise asyncio.CancelledError
         await asyncio.sleep(seconds)
+
+
+async def _run(service: Service, loop: Loop) -> None:
+    with tracing.serving(service.name):
+        await loop()
 
 
 async def _until(stop: asyncio.Event, running: Sequence[asyncio.Future[Any]]) -> None:

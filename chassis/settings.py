@@ -15,6 +15,19 @@ class BadSettings(Exception):
     """The process can't start with these settings; the text names each variable and what to set."""
 
 
+def _readable(url: SecretStr) -> SecretStr:
+    try:
+        urlsplit(url.get_secret_value())
+    except ValueError:
+        # The reason would quote the host, and with it a password that holds a `/` or a `[`.
+        raise ValueError("not a URL; write special characters of user and password percent-encoded") from None
+    return url
+
+
+#: A URL that may carry a password: never printed whole.
+Url = Annotated[SecretStr, AfterValidator(_readable)]
+
+
 class Settings(BaseSettings):
     """What every process knows. A field `x_y` is the variable `X_Y`; its description stands in the README."""
 
@@ -28,20 +41,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`json`, `text`, or `auto`: text on a terminal, else json"
     )
+    otel_exporter_otlp_endpoint: Url | None = Field(
+        None,
+        description="base URL of a collector that takes traces over OTLP/HTTP, `http://host:4318`; its other "
+        "variables (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, ...) are OpenTelemetry's own",
+    )
     host: str = Field("127.0.0.1", description="address that HTTP binds to")
 
-
-def _readable(url: SecretStr) -> SecretStr:
-    try:
-        urlsplit(url.get_secret_value())
-    except ValueError:
-        # The reason would quote the host, and with it a password that holds a `/` or a `[`.
-        raise ValueError("not a URL; write special characters of user and password percent-encoded") from None
-    return url
-
-
-#: A URL that may carry a password: never printed whole.
-Url = Annotated[SecretStr, AfterValidator(_readable)]
 
 S = TypeVar("S", bound=Settings)
 

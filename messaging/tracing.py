@@ -7,7 +7,7 @@ Without a recorder nothing is kept: a trace is then two numbers that are handed 
 import contextvars
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -86,6 +86,16 @@ def ids() -> dict[str, str]:
     return {"trace_id": f"{here.trace_id:032x}", "span_id": f"{here.span_id:016x}"} if here.is_valid else {}
 
 
+def recorded() -> bool:
+    """Whether somebody will see the span of the moment."""
+    return trace.get_current_span().is_recording()
+
+
+def named(name: str) -> None:
+    """The span of the moment has this name, which was not known when it began."""
+    trace.get_current_span().update_name(name)
+
+
 def concerns(**facts: Fact) -> None:
     """From here to the end of this task every line and the span of the moment say what it is about."""
     structlog.contextvars.bind_contextvars(**facts)
@@ -96,7 +106,7 @@ def marked(**facts: Fact) -> None:
     """The span of the moment says so."""
     span = trace.get_current_span()
     if span.is_recording():
-        span.set_attributes({f"darkroom.{name}": fact for name, fact in facts.items()})
+        span.set_attributes(_named(facts))
 
 
 def failed(reason: str) -> None:
@@ -170,23 +180,20 @@ def publishing(messages: Sequence[Message], traces: Sequence[str | None] = ()) -
 
 def _published(tracer: Tracer, message: Message, sender: SpanContext | None) -> Span:
     parent = trace.set_span_in_context(trace.NonRecordingSpan(sender), _NOWHERE) if sender else None
-    facts = {f"darkroom.{name}": fact for name, fact in message.about().items()}
-    facts["messaging.destination.name"] = message.route()
-    return tracer.start_span(f"publish {message.route()}", parent, SpanKind.PRODUCER, facts)
+    return tracer.start_span(f"publish {message.route()}", parent, SpanKind.PRODUCER, _named(message.about()))
 
 
 @contextmanager
 def _within(
-    parent: Context, name: str, kind: SpanKind, facts: dict[str, Fact], quiet: bool = False
+    parent: Context, name: str, kind: SpanKind, facts: Mapping[str, Fact], quiet: bool = False
 ) -> Iterator[None]:
     here, tracer_of = trace.get_current_span(parent), _RECORDING.tracer_of
     if tracer_of is not None and not quiet:
-        named = {f"darkroom.{key}": fact for key, fact in facts.items()}
-        here = begun = tracer_of(SERVICE.get()).start_span(name, parent, kind, named)
+        here = begun = tracer_of(SERVICE.get()).start_span(name, parent, kind, _named(facts))
     else:
         begun = None
-        if not here.get_span_context().is_valid:
-            here = trace.NonRecordingSpan(_fresh())
+    if not here.get_span_context().is_valid:
+        here = trace.NonRecordingSpan(_fresh())
     token = contexts.attach(trace.set_span_in_context(here, parent))
     try:
         yield
@@ -212,6 +219,10 @@ def _fresh() -> SpanContext:
 
 def _written(here: SpanContext) -> str:
     return f"00-{here.trace_id:032x}-{here.span_id:016x}-{int(here.trace_flags):02x}"
+
+
+def _named(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    return {f"darkroom.{name}": fact for name, fact in facts.items()}
 
 
 def _ns(seconds: float) -> int:

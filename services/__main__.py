@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from chassis import logs
+from chassis.exporting import exporting
 from chassis.main import BUS_PATIENCE, ServiceSettings
 from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, read
@@ -70,6 +71,7 @@ async def serve(
     set_here = {name: value for name, value in os.environ.items() if value}
     wanted = set(set_here) | set(defaults or {})
     async with AsyncExitStack() as stack:
+        stack.enter_context(exporting(system.otel_exporter_otlp_endpoint))
         ensemble = await stack.enter_async_context(
             stand_ins(
                 system.var_dir / "sandbox",

@@ -184,11 +184,19 @@ class Feed(Protocol):
         ...
 
 
+class Due(NamedTuple):
+    """A command to send, its id, and where in which trace it was accepted."""
+
+    id: str
+    command: Message
+    traceparent: str | None
+
+
 class Outbox(Protocol):
     """Commands that were accepted and are not answered yet."""
 
-    async def due(self, now: float, limit: int) -> Sequence[tuple[str, Message]]:
-        """Commands to send now, with their ids; no other replica gets them for a while."""
+    async def due(self, now: float, limit: int) -> Sequence[Due]:
+        """Commands to send now; no other replica gets them for a while."""
         ...
 
     async def sent(self, ids: Sequence[str], now: float) -> None: ...

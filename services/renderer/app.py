@@ -45,8 +45,8 @@ NAME = "renderer"
 TELLING = 2.0
 #: Seconds between two looks at which part of the work is ours.
 SHARING = 2.0
-#: Seconds between two settings of the gauges.
-SHOWING = 1.0
+#: Seconds between two settings of the gauges, and of the one that is counted in the database.
+SHOWING, COUNTING = 1.0, 5.0
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 
@@ -94,6 +94,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
                 gleaner.run,
                 partial(_tell, progress, claims),
                 partial(_show, fleet, crew),
+                partial(_count, claims),
                 partial(_share, fleet, claims),
             ),
             checks={"database": database.trouble, "blob store": blobs.trouble, "fleet": fleet.trouble},
@@ -127,6 +128,13 @@ async def _show(fleet: MixedFleet, crew: Crew) -> None:
         metrics.show(fleet.statuses(), crew.in_flight)
 
     await every(SHOWING, show, "gauges")
+
+
+async def _count(claims: SqlClaims) -> None:
+    async def count() -> None:
+        metrics.WAITING.set(await claims.backlog())
+
+    await every(COUNTING, count, "waiting images")
 
 
 async def _share(fleet: MixedFleet, claims: SqlClaims) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contracts.commands import RetryImages
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
@@ -16,6 +16,13 @@ from services.renderer.domain.workflows import Graph
 #: Epoch seconds.
 Clock = Callable[[], float]
 Ending = ImageReady | ImageFailed
+
+
+class Owed(NamedTuple):
+    """An ending that has to be said, and where in which trace the image came to it."""
+
+    ending: Ending
+    traceparent: str | None
 
 
 class Bell(Protocol):
@@ -98,7 +105,7 @@ class Endings(Protocol):
 class Sweeping(Protocol):
     """What a sweep finds in the job book."""
 
-    async def unannounced(self, older_than: float) -> Sequence[Ending]:
+    async def unannounced(self, older_than: float) -> Sequence[Owed]:
         """Some endings that were not announced, ended before this epoch second, oldest first."""
         ...
 

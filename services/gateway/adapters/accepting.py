@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prometheus_client import Histogram
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.database import Database
 from chassis.gathering import Gathering
 from contracts.commands import GenerateBatch
+from messaging.tracing import traceparent
 from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import enqueue
 from services.gateway.adapters.load import Backlog, loads
@@ -41,6 +42,8 @@ class Order:
 
     request: GenerateBatch
     webhook: WebhookWish | None
+    #: Where it was asked for: the commit is everybody's.
+    traceparent: str | None = field(default_factory=traceparent, compare=False)
 
     @property
     def batch_id(self) -> str:
@@ -129,7 +132,8 @@ class Accepting:
             if order.webhook:
                 username = order.request.username
                 await attach(self._database, connection, order.batch_id, username, order.webhook, now)
-        await enqueue(self._database, connection, [order.request for order in orders], now)
+        commands, traces = [order.request for order in orders], [order.traceparent for order in orders]
+        await enqueue(self._database, connection, commands, now, traces)
         await change_log.append_all(connection, [(order.batch_id, "accepted", {}) for order in orders])
         return made
 

@@ -10,6 +10,7 @@ from chassis.database import Database
 from contracts.commands import RetryImages
 from contracts.events import BatchFinished
 from contracts.message import Message
+from messaging.tracing import traceparent
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES, OUTBOX
 from services.gateway.domain.batches import BatchStatus, finished, is_complete, refused
@@ -87,9 +88,15 @@ def in_turn(wanted: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 async def enqueue(
-    database: Database, connection: AsyncConnection, messages: Sequence[Message], now: float
+    database: Database,
+    connection: AsyncConnection,
+    messages: Sequence[Message],
+    now: float,
+    traces: Sequence[str | None] = (),
 ) -> None:
-    """Puts commands into the outbox; one that is there already stays as it is."""
+    """Puts commands into the outbox; one that is there already stays as it is. `traces` say where each was
+    asked for, in their order, where that was elsewhere."""
+    here = traceparent()
     rows = [
         {
             "id": str(message.id()),
@@ -98,8 +105,9 @@ async def enqueue(
             "batch_id": getattr(message, "batch_id", None),
             "created_at": now,
             "next_at": now,
+            "traceparent": trace,
         }
-        for message in messages
+        for message, trace in zip(messages, traces or [here] * len(messages), strict=True)
     ]
     if rows:
         await connection.execute(database.insert(OUTBOX).on_conflict_do_nothing(), rows)

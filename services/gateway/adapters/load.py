@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from messaging import tracing
 from messaging.errors import Outage, TemporaryError
 from services.gateway.adapters.tables import BATCHES
 from services.gateway.domain.limits import WINDOW, Load
@@ -86,7 +87,7 @@ class Backlog:
     async def depth(self) -> int:
         """Only whoever is the first of all waits for the count: it takes the longer the more there are."""
         if monotonic() >= self._good_until and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._look(), context=tracing.apart())
         while self._known is None:
             assert self._looking is not None
             await asyncio.shield(self._looking)

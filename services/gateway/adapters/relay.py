@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
@@ -24,15 +25,16 @@ BREATH = 0.05
 class Carrier(Protocol):
     """As much of the bus as is used here."""
 
-    async def publish(self, *messages: Message) -> None: ...
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None: ...
 
 
 class Relay:
-    """One per process; replicas share the work through the outbox."""
+    """One per process; replicas share the work through the outbox. `clock` gives epoch seconds."""
 
-    def __init__(self, outbox: SqlOutbox, bus: Carrier) -> None:
+    def __init__(self, outbox: SqlOutbox, bus: Carrier, clock: Callable[[], float] = time.time) -> None:
         self._outbox = outbox
         self._bus = bus
+        self._clock = clock
         self._bell = asyncio.Event()
         self._bell.set()
         self._looked = self._aged = 0.0
@@ -53,7 +55,7 @@ class Relay:
                 await asyncio.sleep(self._looked + BREATH - monotonic())
         self._bell.clear()
         self._looked = monotonic()
-        while await self._round() == GROUP:
+        while await self.send_due() == GROUP:
             pass
         await self._tell_age()
 
@@ -62,18 +64,21 @@ class Relay:
         if monotonic() < self._aged + LOOK:
             return
         oldest, self._aged = await self._outbox.oldest(), monotonic()
-        OLDEST.set(0 if oldest is None else max(time.time() - oldest, 0))
+        OLDEST.set(0 if oldest is None else max(self._clock() - oldest, 0))
 
-    async def _round(self) -> int:
-        taken = await self._outbox.due(time.time(), GROUP)
+    async def send_due(self) -> int:
+        """One group of what is due now; how many it were. Raises Outage."""
+        taken = await self._outbox.due(self._clock(), GROUP)
         if not taken:
             return 0
-        keys = [key for key, _ in taken]
+        keys = [due.id for due in taken]
         try:
-            await self._bus.publish(*(command for _, command in taken))
+            await self._bus.publish(
+                *(due.command for due in taken), traces=[due.traceparent for due in taken]
+            )
         except Outage:
             # Not to wait for the end of the turn: the broker may be back in a moment.
-            await self._outbox.unsent(keys, time.time())
+            await self._outbox.unsent(keys, self._clock())
             raise
-        await self._outbox.sent(keys, time.time())
+        await self._outbox.sent(keys, self._clock())
         return len(taken)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Protocol, TypeVar
 
 from contracts.transient import RenderProgress
+from messaging import tracing
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Room:
         readings = self._reading
         task: asyncio.Task[T] | None = readings.get(key)
         if task is None:
-            task = readings[key] = asyncio.create_task(read())
+            task = readings[key] = asyncio.create_task(read(), context=tracing.apart())
             task.add_done_callback(lambda done: None if _useful(done) else readings.pop(key, None))
         # Who leaves takes nothing away from the others.
         return await asyncio.shield(task)

@@ -12,6 +12,7 @@ from contracts.topology import BY_ROUTE
 from services.gateway.adapters.batch_rows import in_turn
 from services.gateway.adapters.tables import BATCHES, OUTBOX
 from services.gateway.domain.resend import LONGEST, next_send, quiet_until
+from services.gateway.ports import Due
 
 log = structlog.get_logger("gateway")
 
@@ -31,7 +32,7 @@ class SqlOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: float, limit: int) -> Sequence[tuple[str, Message]]:
+    async def due(self, now: float, limit: int) -> Sequence[Due]:
         heard = select(OUTBOX, BATCHES.c.last_event_at).select_from(
             OUTBOX.outerjoin(BATCHES, OUTBOX.c.batch_id == BATCHES.c.batch_id)
         )
@@ -44,8 +45,11 @@ class SqlOutbox:
             if rows:
                 turns = [{"key": key, "at": at or now + TURN} for key, at in later.items()]
                 await connection.execute(_MOVED.values(next_at=bindparam("at")), turns)
+        traces = {row["id"]: row["traceparent"] for row in rows}
         return [
-            (key, message) for key, message in messages.items() if message is not None and later[key] is None
+            Due(key, message, traces[key])
+            for key, message in messages.items()
+            if message is not None and later[key] is None
         ]
 
     async def sent(self, ids: Sequence[str], now: float) -> None:

@@ -123,6 +123,8 @@ OUTBOX = Table(
     Column("created_at", Float, nullable=False),
     Column("sends", Integer, nullable=False, server_default="0"),
     Column("next_at", Float, nullable=False),
+    # Where in which trace it was put in, as W3C writes it.
+    Column("traceparent", String(55)),
     Index("outbox_due", "next_at"),
     Index("outbox_by_batch", "batch_id"),
 )

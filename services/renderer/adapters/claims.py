@@ -123,6 +123,11 @@ class SqlClaims:
         async with self.database.read() as connection:
             return {name: float(part) for name, part in await connection.execute(statement)}
 
+    async def backlog(self) -> int:
+        """Images that wait, whoever will render them."""
+        async with self.database.read() as connection:
+            return int((await connection.execute(select(func.count()).where(WAITING))).scalar_one())
+
     async def waiting(self) -> dict[Head, int]:
         async with self.database.read() as connection:
             running = await self._running(connection)

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from chassis.database import Database
 from chassis.gathering import Gathering
 from contracts.events import ImageReady
+from messaging.tracing import traceparent
 from services.renderer.adapters.rows import (
     KEY,
     Values,
@@ -16,16 +17,16 @@ from services.renderer.adapters.rows import (
     batch_of,
     end_waiting,
     ended_values,
-    ending_of,
     key_of,
     key_values,
     of_key,
+    owed_of,
     waiting_ended,
 )
 from services.renderer.adapters.tables import RUNNING, UNANNOUNCED, WAITING, batches, jobs
 from services.renderer.domain.jobs import Job, Key, failed
 from services.renderer.domain.troubles import DEADLINE, Again
-from services.renderer.ports import Clock, Ending
+from services.renderer.ports import Clock, Ending, Owed
 
 #: Rows taken in one sweep.
 SWEPT = 200
@@ -51,6 +52,7 @@ class SqlEndings:
     async def end(self, job: Job, ending: Ending) -> bool:
         now = self.clock()
         values = ended_values(ending, now, announced=False) | _spent(ending, now)
+        values["traceparent"] = traceparent()
         return await self._ending(_End(job.key, values))
 
     async def aclose(self) -> None:
@@ -90,12 +92,12 @@ class SqlEndings:
             async with self.database.begin() as connection:
                 await connection.execute(update(jobs).where(among(keys)).values(announced=True))
 
-    async def unannounced(self, older_than: float) -> Sequence[Ending]:
-        columns = (*KEY, jobs.c.state, jobs.c.ending)
+    async def unannounced(self, older_than: float) -> Sequence[Owed]:
+        columns = (*KEY, jobs.c.state, jobs.c.ending, jobs.c.traceparent)
         old = select(*columns).where(UNANNOUNCED, jobs.c.ended_at < older_than)
         async with self.database.read() as connection:
             rows = await connection.execute(old.order_by(jobs.c.ended_at).limit(SWEPT))
-            return [ending_of(row) for row in rows]
+            return [owed_of(row) for row in rows]
 
     async def end_overdue(self, created_before: float, detail: str) -> int:
         old = select(*KEY).where(WAITING, jobs.c.created_at < created_before)

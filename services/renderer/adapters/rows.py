@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, Update, bindparam, tuple_, update
 
 from contracts.commands import GenerateBatch
 from contracts.events import ImageFailed, ImageReady, IndicesReserved
+from messaging.tracing import traceparent
 from services.renderer.adapters.tables import WAITING, jobs
 from services.renderer.domain.dispatch import lane_of
 from services.renderer.domain.equipment import wish_of
 from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.domain.troubles import CANCELLED
-from services.renderer.ports import Ending
+from services.renderer.ports import Ending, Owed
 
 Values = dict[str, Any]
 #: A row with columns by name, whichever were selected.
@@ -27,6 +28,11 @@ def among(keys: Collection[Key]) -> ColumnElement[bool]:
 
 def key_of(row: Row) -> Key:
     return Key(row.batch_id, row.ordinal, row.round)
+
+
+def owed_of(row: Row) -> Owed:
+    """Needs the columns `state`, `ending` and `traceparent`."""
+    return Owed(ending_of(row), row.traceparent)
 
 
 def ending_of(row: Row) -> Ending:
@@ -52,6 +58,7 @@ def job_of(row: Row, batch: Batch, fresh: bool) -> Job:
         fresh=fresh,
         cancelled=row.cancel,
         receipt=row.receipt,
+        traceparent=row.traceparent,
     )
 
 
@@ -81,6 +88,7 @@ def waiting_values(key: Key, batch: Batch, now: float) -> Values:
         "cancel": False,
         "lease_until": 0.0,
         "announced": False,
+        "traceparent": traceparent(),
         # Named because rows are inserted together with ended ones, which have them.
         "lease_owner": None,
         "ending": None,

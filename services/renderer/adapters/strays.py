@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Insert, delete, insert, literal, select
+from sqlalchemy import Insert, and_, delete, insert, literal, select
 
 from chassis.database import Database
 from services.renderer.adapters.rows import KEY, Row, among, batch_of, key_of
@@ -45,7 +45,9 @@ class SqlStrays:
     async def left_at(self, backends: Collection[str]) -> Sequence[Job]:
         if not backends:
             return []
-        oldest = select(strays).where(strays.c.backend.in_(backends)).order_by(strays.c.left_at)
+        row_of_it = and_(*(strays.c[column.name] == column for column in KEY))
+        known = select(strays, jobs.c.traceparent).select_from(strays.outerjoin(jobs, row_of_it))
+        oldest = known.where(strays.c.backend.in_(backends)).order_by(strays.c.left_at)
         async with self.database.read() as connection:
             rows = (await connection.execute(oldest.limit(TOGETHER))).all()
             wanted = select(batches).where(batches.c.batch_id.in_({row.batch_id for row in rows}))
@@ -73,4 +75,5 @@ def _job(row: Row, batch: Batch) -> Job:
         submitted_at=row.left_at,
         fresh=False,
         receipt=row.receipt,
+        traceparent=row.traceparent,
     )

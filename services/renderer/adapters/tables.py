@@ -61,6 +61,8 @@ jobs = Table(
     Column("ending", Text),
     Column("ended_at", Float),
     Column("announced", Boolean, nullable=False),
+    # Where in which trace the image was asked for, then where it was rendered, as W3C writes it.
+    Column("traceparent", String(55)),
 )
 
 cancels = Table(

@@ -53,6 +53,8 @@ class Job:
     cancelled: bool = False
     #: The backend's own name for the job, once it is known.
     receipt: str | None = None
+    #: Where in which trace it was asked for, as W3C writes it.
+    traceparent: str | None = None
 
     @property
     def index(self) -> int:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from messaging import tracing
 from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.jobs import Job, Picture
 from services.renderer.domain.remote import Finished, Lost, Queued, Remote, Running
@@ -58,7 +59,8 @@ class Attempt:
             await self.progress.seen(self.job, Queued(self.backend.ahead))
             await self._begin()
             finished = await self._awaited(watch)
-            data = await self._patiently(lambda: self.backend.fetch(finished.image))
+            with tracing.span("fetch", backend=self.backend.name):
+                data = await self._patiently(lambda: self.backend.fetch(finished.image))
             return await self.examine(data), finished
 
     async def _begin(self) -> None:
@@ -78,7 +80,8 @@ class Attempt:
     async def _send(self) -> None:
         for _ in range(SUBMITS):
             try:
-                receipt = await self.backend.submit(self.remote, self.bound.graph)
+                with tracing.span("submit", backend=self.backend.name):
+                    receipt = await self.backend.submit(self.remote, self.bound.graph)
             except NotSent as trouble:
                 self.fleet.failed(self.backend.name, trouble.detail)
                 raise

@@ -13,6 +13,7 @@ from chassis.process import every
 from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.ports import Claims, Fleet
+from services.renderer.rendering.about import at_work
 
 log = structlog.get_logger("renderer")
 
@@ -35,6 +36,7 @@ class Crew:
         self._wake = wake
         self._lease = lease
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._jobs: dict[Key, Job] = {}
         self._cancels: dict[Key, asyncio.Event] = {}
 
     @property
@@ -68,14 +70,16 @@ class Crew:
 
     def _start(self, job: Job) -> None:
         cancel = self._cancels[job.key] = asyncio.Event()
+        self._jobs[job.key] = job
         task = self._tasks[job.key] = asyncio.create_task(self._drive(job, cancel))
         task.add_done_callback(partial(self._ended, job.key))
 
     def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
             # Its lease runs out, and the next claim goes on from there.
-            log.error("row left to its lease", **key._asdict(), exc_info=error)
-        del self._tasks[key], self._cancels[key]
+            with at_work(self._jobs[key], "let go", quiet=True):
+                log.error("row left to its lease", exc_info=error)
+        del self._tasks[key], self._cancels[key], self._jobs[key]
         self._wake.set()
 
     async def _beat(self) -> None:
@@ -83,7 +87,8 @@ class Crew:
         kept = await self._claims.extend(held)
         for key in held - kept:
             if key in self._tasks:
-                log.info("lease lost", **key._asdict())
+                with at_work(self._jobs[key], "let go", quiet=True):
+                    log.info("lease lost")
                 self._tasks[key].cancel()
 
     async def _hear(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from chassis.blobs import Blobs, blob_key
+from messaging import tracing
 from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.equipment import wish_of
 from services.renderer.domain.jobs import Job, Picture, cost, failed, ready
@@ -27,6 +28,7 @@ from services.renderer.domain.troubles import (
 from services.renderer.domain.workflows import Bound, Workflow, bind
 from services.renderer.ports import Clock, Ending, Endings, Fleet, Receipts, Renderer, Strays
 from services.renderer.rendering import metrics
+from services.renderer.rendering.about import at_work, told
 from services.renderer.rendering.attempt import Attempt
 from services.renderer.rendering.progress import Progress
 
@@ -53,9 +55,7 @@ class Driver:
     examine: Callable[[bytes], Awaitable[Picture]]
 
     async def drive(self, job: Job, cancel: asyncio.Event) -> None:
-        with structlog.contextvars.bound_contextvars(
-            **job.key._asdict(), index=job.index, backend=job.backend
-        ):
+        with at_work(job, "render"):
             try:
                 ending: Ending = await self._image(job, cancel)
             except Trouble as trouble:
@@ -63,9 +63,12 @@ class Driver:
                 decision = follows(trouble, job.backend, job.tries, self.clock(), self.limits)
                 if isinstance(decision, Again):
                     log.info("tries again", code=trouble.code, reason=trouble.detail, tries=decision.tries)
+                    metrics.RETRIED.labels(trouble.code).inc()
+                    tracing.failed(trouble.code)
                     await self._surely(lambda: self.endings.put_back(job, decision))
                     return
                 log.info("image failed", code=decision.code, reason=decision.detail)
+                tracing.failed(decision.code)
                 ending = failed(job.key, job.batch, decision.code, decision.detail)
             await self._finish(job, ending)
 
@@ -91,8 +94,10 @@ class Driver:
         self.fleet.measured(backend.name, gpu_ms)
         metrics.GPU_SECONDS.labels(backend.name).inc(gpu_ms / 1000)
         key = blob_key(*job.key, picture.md5)
-        await self._kept(job, key, picture, cancel)
         spent = cost(job, finished_at, gpu_ms, finished.queue_ms)
+        told(job, spent, finished_at)
+        with tracing.span("keep bytes", bytes=len(picture.data)):
+            await self._kept(job, key, picture, cancel)
         return ready(job, picture, spent, key, bound.used_embedding)
 
     def _bound(self, job: Job, backend: Renderer) -> Bound:

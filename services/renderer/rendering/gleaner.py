@@ -12,6 +12,7 @@ from services.renderer.domain.remote import Finished, Lost, Queued, Remote, Runn
 from services.renderer.domain.troubles import Limits, Trouble, Unreachable
 from services.renderer.domain.workflows import Workflow
 from services.renderer.ports import Clock, Fleet, Renderer, Strays
+from services.renderer.rendering.about import at_work
 from services.renderer.rendering.metrics import WASTED
 
 log = structlog.get_logger("renderer")
@@ -42,15 +43,19 @@ class Gleaner:
             await self._see_to(job)
 
     async def _see_to(self, job: Job) -> None:
+        with at_work(job, "look after a job left behind", quiet=True):
+            await self._settle(job)
+
+    async def _settle(self, job: Job) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
                 rendered = await self._rendered(self.fleet.backend(job.backend), job)
         except (Unreachable, TimeoutError) as why:
-            log.info("job left behind cannot be asked for", backend=job.backend, reason=str(why))
+            log.info("job left behind cannot be asked for", reason=str(why))
             return
         if rendered is not None and await self.strays.forget(job.remote_id) and rendered:
             WASTED.labels(job.backend).inc()
-            log.warning("image rendered in vain", backend=job.backend, **job.key._asdict(), index=job.index)
+            log.warning("image rendered in vain")
 
     async def _rendered(self, backend: Renderer, job: Job) -> bool | None:
         """Whether the job made its image; None while it cannot be stopped. Raises Unreachable."""

@@ -16,6 +16,10 @@ RENDERED = Counter("darkroom_images_rendered", "Images that were delivered", ["b
 ENDED = Counter(
     "darkroom_images_ended", "Images by how they ended: `done`, or the code of their failure", ["code"]
 )
+RETRIED = Counter(
+    "darkroom_render_retries", "Tries of an image that were given up for another one, by reason", ["code"]
+)
+WAITING = Gauge("darkroom_images_waiting", "Images that wait in the job book, of all replicas")
 WASTED = Counter(
     "darkroom_renders_wasted",
     "Images that a backend made although they had gone elsewhere, or were not wanted any more",

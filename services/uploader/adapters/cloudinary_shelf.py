@@ -5,13 +5,24 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
+from time import perf_counter
 from typing import Any
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import Histogram
 
 from chassis.cloudinary_account import Account, NotFound, Refused
 from chassis.cloudinary_sdk import api, uploader
 from contracts import names
+from messaging import tracing
 from messaging.errors import Outage, PermanentError
 from services.uploader.domain.rows import Lying, Refusal, Upload
+
+SECONDS = Histogram(
+    "darkroom_upload_seconds",
+    "From the first byte to storage's word that it has the image",
+    buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60),
+)
 
 #: What names an asset or changes its bytes, so that no default upload preset of the account decides it.
 _EXACTLY = {
@@ -34,6 +45,14 @@ class CloudinaryShelf:
         self._private = private
 
     async def put(self, upload: Upload, data: bytes, *, replace: bool = False) -> Lying | Refusal:
+        began = perf_counter()
+        with tracing.span("upload", SpanKind.CLIENT, public_id=upload.place.public_id, bytes=len(data)):
+            found = await self._put(upload, data, replace)
+        if isinstance(found, Lying):
+            SECONDS.observe(perf_counter() - began)
+        return found
+
+    async def _put(self, upload: Upload, data: bytes, replace: bool) -> Lying | Refusal:
         kind = self._delivery(upload)
         try:
             answer = await self._account.call(

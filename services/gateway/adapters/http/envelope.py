@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from messaging import tracing
+
 #: Bytes of a request's body; the longest prompts and parameters that are accepted stay far below.
 MAX_BYTES = 1 << 20
 #: Seconds that a body may take to arrive.
@@ -37,6 +39,7 @@ class Envelope:
             await self.inside(scope, receive, send)
             return
         request_id = f"req_{uuid4().hex}"
+        tracing.concerns(request_id=request_id)
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,6 +54,8 @@ class Envelope:
         told = {"darkroom.request_id": request_id, "darkroom.head": head}
         inner = {**scope, "method": "GET" if head else scope["method"], **told}
         await self.inside(inner, _limited(Headers(scope=scope), receive), marked)
+        if tracing.recorded() and (route := inner.get("route")):
+            tracing.named(f"{scope['method']} {route.path}")
 
 
 def _limited(headers: Headers, receive: Receive) -> Receive:

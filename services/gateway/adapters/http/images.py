@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from messaging import tracing
 from services.gateway.adapters.http import examples, views
 from services.gateway.adapters.http.codes import ANY_BODY, CODES, answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded, needs
@@ -169,6 +170,7 @@ def _key(image_id: str) -> Key:
     key = image_key(image_id)
     if key is None:
         raise not_found("image")
+    tracing.concerns(batch_id=key[0], ordinal=key[1])
     return key
 
 

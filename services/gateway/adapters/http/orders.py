@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 
 from contracts import acceptance, commands, names
 from contracts.transient import RenderProgress
+from messaging import tracing
 from services.gateway.adapters.http import views
 from services.gateway.adapters.http.codes import CODES
 from services.gateway.adapters.http.desk import Desk, Followed
@@ -50,6 +51,7 @@ def character_id_of(owner: str, slug: str, premade: bool) -> str:
 
 async def order(desk: Desk, username: str, character_id: str, batch_id: str, wish: dict[str, Any]) -> Batch:
     """Accepts the batch: kept together with its command, which the relay then sends. Raises Problem."""
+    tracing.concerns(batch_id=batch_id, username=username)
     character = await known_character(desk, character_id, username)
     wish, webhook = _webhook(desk, wish)
     request = requested(username, character, batch_id, wish)
@@ -121,11 +123,13 @@ async def known_character(desk: Desk, character_id: str, username: str) -> Chara
 async def named(desk: Desk, name: str, username: str) -> Known:
     """The caller's batch of this id, else the one that he asked for under this id of his own. Raises
     Problem."""
+    tracing.concerns(batch_id=name)
     known = None if "\0" in name else await desk.batches.find(name, username)
     return known or await found(desk, batch_id_of(username, name), username)
 
 
 async def found(desk: Followed, batch_id: str, username: str) -> Known:
+    tracing.concerns(batch_id=batch_id)
     known = await desk.batches.find(batch_id, username)
     if known is None:
         raise not_found("batch")

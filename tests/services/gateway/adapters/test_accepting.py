@@ -48,7 +48,7 @@ async def test_what_is_asked_for_together_is_kept_in_one_commit(database: Databa
     assert all(isinstance(batch, Batch) and batch.fresh for batch in made)
     assert groups() == before + 1
     sent = await SqlOutbox(database).due(NOW, 100)
-    assert sorted(key for key, _ in sent) == sorted(str(request(f"b{n}").id()) for n in range(8))
+    assert sorted(each.id for each in sent) == sorted(str(request(f"b{n}").id()) for n in range(8))
     assert await changes(database) == 8
 
 

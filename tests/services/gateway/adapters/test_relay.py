@@ -1,6 +1,7 @@
 """Commands leave the outbox at once, and again when nobody answers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from chassis.database import Database
 from contracts.commands import CancelBatch
 from contracts.message import Message
+from messaging import tracing
 from messaging.bus import Subscription
 from messaging.errors import Outage
 from services.gateway.adapters import relay as module
@@ -29,12 +31,14 @@ class Wire:
         self._failures = list(failures)
         self._changed = asyncio.Condition()
         self.taken: list[Message] = []
+        self.traces: list[str | None] = []
 
-    async def publish(self, *messages: Message) -> None:
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
         if self._failures:
             raise self._failures.pop(0)
         async with self._changed:
             self.taken += messages
+            self.traces += traces
             self._changed.notify_all()
 
     def consuming(self, subscriptions: Sequence[Subscription[Any]]) -> AbstractAsyncContextManager[None]:
@@ -87,6 +91,27 @@ async def test_what_lies_in_the_outbox_is_sent_at_the_start_in_as_many_groups_as
         CancelBatch(batch_id=f"b{n}", round=1).id() for n in range(many)
     }
     assert len(wire.taken) == many
+
+
+async def test_each_command_is_sent_in_the_trace_that_it_was_asked_for_in(sqlite: Database) -> None:
+    batches, asked = SqlBatches(sqlite), []
+
+    async def ask(n: int) -> None:
+        with tracing.span("request"):
+            asked.append(tracing.traceparent())
+            # Together: they share a commit, and no trace.
+            await batches.accept(request(f"b{n}"))
+            await batches.cancel(f"b{n}")
+
+    await asyncio.gather(*(ask(n) for n in range(4)))
+    await SqlBatches(sqlite).cancel("untraced")
+    wire = Wire()
+    async with running(sqlite, wire):
+        await all_sent(sqlite, 9)
+    sent = Counter(wire.traces)
+    assert sent.pop(None) == 1
+    assert sent == dict.fromkeys(asked, 2)
+    assert len(sent) == 4
 
 
 async def test_the_bell_wakes_at_once(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:

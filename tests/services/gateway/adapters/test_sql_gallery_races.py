@@ -195,6 +195,6 @@ async def test_a_command_is_taken_by_one_replica_only(postgres: Database, other:
     taken = await asyncio.gather(
         *(SqlOutbox(each).due(100.0, 10) for each in (postgres, other) for _ in range(4))
     )
-    keys = [key for group in taken for key, _ in group]
+    keys = [each.id for group in taken for each in group]
     assert len(keys) == len(set(keys))
     assert 0 < len(keys) <= 60

@@ -33,15 +33,15 @@ async def put(database: Database, *messages: Message, now: float = 0.0) -> None:
 async def due(outbox: SqlOutbox, now: float) -> list[Message]:
     """What is due, seen to be sent."""
     taken = await outbox.due(now, 10)
-    await outbox.sent([key for key, _ in taken], now)
-    return [message for _, message in taken]
+    await outbox.sent([each.id for each in taken], now)
+    return [each.command for each in taken]
 
 
 async def test_what_is_put_in_is_due_at_once_the_oldest_first(database: Database, outbox: SqlOutbox) -> None:
     await put(database, request("late"), now=2.0)
     await put(database, request("early"), now=1.0)
     assert await outbox.due(0.5, 10) == []
-    assert [message for _, message in await outbox.due(2.0, 10)] == [request("early"), request("late")]
+    assert [each.command for each in await outbox.due(2.0, 10)] == [request("early"), request("late")]
 
 
 @pytest.mark.parametrize("spoiled", [{"route": "RetryImages.v9"}, {"body": "{}"}], ids=["route", "body"])
@@ -133,7 +133,7 @@ async def test_a_folder_is_opened_when_the_broker_has_the_command(
     await put(database, opening, DeleteImage(public_id=public_id(1)))
     taken = await outbox.due(0.0, 10)
     assert await commands(database) == ["DeleteImage", "OpenFolder"]
-    await outbox.sent([key for key, _ in taken], 0.0)
+    await outbox.sent([each.id for each in taken], 0.0)
     assert await commands(database) == ["DeleteImage"]
 
 
@@ -181,7 +181,7 @@ async def test_a_command_asked_for_again_while_the_first_was_on_its_way_is_sent(
     await tell(gallery, failed(1, code="cancelled"))
     await batches.retry("b1", None)
     await batches.cancel("b1")
-    await outbox.sent([key for key, _ in taken], 2.0)
+    await outbox.sent([each.id for each in taken], 2.0)
     assert CancelBatch(batch_id="b1", round=2) in await due(outbox, 2.0)
 
 

@@ -8,8 +8,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from contracts.events import ImageFailed
+from messaging import tracing
 from services.renderer.domain.dispatch import Offer
 from services.renderer.domain.jobs import failed
+from services.renderer.ports import Owed
 from tests.services.renderer.books import LEASE, Book, done, opened, replica
 from tests.services.renderer.requests import reserved
 
@@ -30,7 +32,25 @@ async def test_the_first_end_of_a_row_wins(book: Book) -> None:
     (taken,) = await other.claim(ONE)
     assert await book.finish(job)
     assert not await other.endings.end(taken, failed(job.key, job.batch, "node_failed", "too late"))
-    assert list(await book.endings.unannounced(book.clock.now + 1)) == [done(job)]
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == [Owed(done(job), None)]
+
+
+async def test_an_image_is_rendered_and_its_end_said_in_the_trace_that_it_was_asked_for_in(
+    book: Book,
+) -> None:
+    with tracing.span("asked for"):
+        asked = tracing.traceparent()
+        await book.intake.accept(reserved(quantity=2))
+    with tracing.span("asked for again"):
+        again = tracing.traceparent()
+        await book.intake.accept(reserved(quantity=2))
+    jobs = await book.claim(ONE)
+    assert [job.traceparent for job in jobs] == [asked, asked]
+    with tracing.span("rendered"):
+        rendered = tracing.traceparent()
+        await book.finish(jobs[0])
+    assert len({asked, again, rendered}) == 3
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == [Owed(done(jobs[0]), rendered)]
 
 
 async def test_images_that_end_at_the_same_time_share_a_commit_and_each_hears_its_own_answer(
@@ -77,8 +97,6 @@ async def test_images_that_wait_too_long_end_and_what_runs_does_not(book: Book) 
     assert await book.endings.end_overdue(book.clock.now, "late") == 0
     assert await book.endings.end_overdue(book.clock.now + 1, "late") == 2
     said = await book.endings.unannounced(book.clock.now + 1)
-    assert [(each.ordinal, each.code) for each in said if isinstance(each, ImageFailed)] == [
-        (1, "deadline"),
-        (2, "deadline"),
-    ]
+    failures = [each.ending for each in said if isinstance(each.ending, ImageFailed)]
+    assert [(each.ordinal, each.code) for each in failures] == [(1, "deadline"), (2, "deadline")]
     assert await book.count("running") == 1
