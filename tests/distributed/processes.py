@@ -18,26 +18,35 @@ from tests.source import ROOT
 
 SERVICES = ("gateway", "indexer", "renderer", "uploader")
 #: Seconds that a start may take where other tests keep the machine busy.
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 #: Seconds within which a process that was told to stop has stopped.
 STOP_SECONDS = 40.0
 
 
 class Replica:
-    """One process of one service. Its address stays the same over all its lives, and so does its log."""
+    """One process of one service, begun by the words `through` if there are any. Its address stays the same over all its lives, and so does its log."""
 
-    def __init__(self, service: str, number: int, folder: Path, known: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        service: str,
+        number: int,
+        folder: Path,
+        known: Mapping[str, str],
+        through: Sequence[str] = (),
+    ) -> None:
         (port,) = free_ports(1)
         self.service = service
         self.name = f"{service}-{number}"
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / f"{self.name}.log"
         self._known = {**known, "PORT": str(port), "VAR_DIR": str(folder / self.name)}
+        self._through = through
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self._through,
                 sys.executable,
                 "-m",
                 f"services.{self.service}",
