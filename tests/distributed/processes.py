@@ -24,7 +24,8 @@ STOP_SECONDS = 40.0
 
 
 class Replica:
-    """One process of one service, begun by the words `through` if there are any. Its address stays the same over all its lives, and so does its log."""
+    """One process of one service, begun by the words `through` if there are any. Its address stays the same
+    over all its lives, and so does its log."""
 
     def __init__(
         self,
