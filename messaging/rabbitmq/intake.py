@@ -9,6 +9,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractChannel as Underlay
 from aiormq.abc import DeliveredMessage
 
+from messaging.ending import ended
 from messaging.errors import Outage
 from messaging.rabbitmq.border import TopologyMismatch, border
 from messaging.rabbitmq.link import BACKOFF, TIMEOUT, Link
@@ -68,8 +69,7 @@ class Intake:
         self._turn.set()
         if self._task:
             await asyncio.wait({self._task}, timeout=STOPPING if self._link.connected else 0)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended([self._task])
 
     async def close(self) -> None:
         """Gives back what was taken and not answered."""

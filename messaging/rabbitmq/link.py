@@ -18,6 +18,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
+from messaging.ending import ended
 from messaging.errors import Outage
 from messaging.rabbitmq.border import Refused, TopologyMismatch, border
 from messaging.rabbitmq.tls import secured, untrusted
@@ -98,8 +99,7 @@ class Link:
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await ended([keeper])
             await self._drop()
 
     @property

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from messaging.consumer import PATIENCE
+from messaging.ending import ended
 
 log = structlog.get_logger("messaging")
 
@@ -38,10 +39,9 @@ class Workers(Generic[D]):
         self.ending.set()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=PATIENCE)
-            for task in late:
+            for _ in late:
                 log.warning("handler cancelled: it did not end in time", seconds=PATIENCE)
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await ended(late)
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._width and not self.ending.is_set():

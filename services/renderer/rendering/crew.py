@@ -10,10 +10,12 @@ from typing import Any
 import structlog
 
 from chassis.process import every
+from messaging.ending import ended
 from messaging.errors import Outage, TemporaryError
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.ports import Claims, Fleet
 from services.renderer.rendering.about import at_work
+from services.renderer.rendering.attempt import PARTING
 
 log = structlog.get_logger("renderer")
 
@@ -98,9 +100,7 @@ class Crew:
                     self._cancels[key].set()
 
     async def _let_go(self) -> None:
-        held, tasks = list(self._tasks), list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        held = list(self._tasks)
+        await ended(self._tasks.values(), again=2 * PARTING)
         with suppress(Outage, TemporaryError):
             await self._claims.release(held)

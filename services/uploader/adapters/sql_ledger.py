@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
 from chassis.gathering import Gathering
+from messaging.ending import ended
 from messaging.errors import DeliveryError, Later
 from services.uploader.adapters.deciding import Answer, Batches, Key, Wish, decide_all
 from services.uploader.adapters.keeping import Kept, keep_all, rows_of
@@ -71,8 +72,7 @@ class SqlLedger:
             self.held.discard(lease)
             raise
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await ended([renewing])
             if lease in self.held:
                 self.held.discard(lease)
                 await self._give_back(lease)

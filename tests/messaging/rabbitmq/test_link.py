@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
+from aio_pika.abc import AbstractConnection
 from structlog.testing import capture_logs
 
 from contracts.commands import CancelBatch
 from contracts.transient import ChangesLogged
 from messaging.bus import Subscription
+from messaging.errors import Outage
 from messaging.rabbitmq import Refused, open_rabbitmq
-from messaging.rabbitmq.link import Address
+from messaging.rabbitmq.link import Address, Link
 from tests.messaging.ear import Ear
 from tests.messaging.forwarder import Forwarder
 from tests.messaging.rig import Client, attempted, troubled, until, untroubled
@@ -126,3 +128,27 @@ def test_an_address_without_its_password(url: str, user: str, vhost: str, place:
 def test_the_urls_own_heartbeat_counts() -> None:
     assert Address("amqp://host", "tests").options("x")["heartbeat"] == 20
     assert "heartbeat" not in Address("amqp://host?heartbeat=5", "tests").options("x")
+
+
+async def test_a_link_whose_cancellation_was_lost_ends_all_the_same(declared_url: str) -> None:
+    """As when the connection breaks at that very moment: what is raised then is the break alone."""
+    tries, trying, heard = 0, asyncio.Event(), 0
+
+    async def prepare(_: AbstractConnection) -> None:
+        nonlocal tries, heard
+        tries += 1
+        if tries == 1:
+            raise Outage("so that the link has to try again")
+        trying.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            heard += 1
+            if heard > 1:
+                raise
+            raise Outage("the connection broke") from None
+
+    async with asyncio.timeout(20):
+        async with Link(Address(declared_url, "tests"), "tests", prepare).opened(patience=0):
+            await trying.wait()
+    assert heard == 2

@@ -16,6 +16,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from messaging.ending import ended
 from messaging.errors import Outage, TemporaryError
 from services.gateway.adapters.http import problems
 from services.gateway.adapters.http.codes import CODES
@@ -104,8 +105,7 @@ async def _held(keys: Keys, name: KeyName) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        holding.cancel()
-        await asyncio.wait([holding])
+        await ended([holding])
 
 
 async def _extending(keys: Keys, name: KeyName) -> None:
