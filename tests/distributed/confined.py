@@ -1,8 +1,8 @@
 """Runs a command as a container would: without privileges, and able to write in one folder alone.
 
 `python -I confined.py FOLDER command ...`. Landlock (in Linux since 5.13) forbids what a read-only root would
-forbid and asks for no privileges: https://docs.kernel.org/userspace-api/landlock.html. Where root runs it, the
-command loses root's capabilities, and becomes nobody if nobody can read the programs.
+forbid and asks for no privileges (https://docs.kernel.org/userspace-api/landlock.html). Where root runs it,
+the command loses its capabilities, and becomes nobody if nobody can read the programs.
 """
 
 import ctypes
