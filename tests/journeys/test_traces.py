@@ -13,7 +13,7 @@ from messaging import tracing
 from messaging.envelope import Envelope
 from messaging.memory import MemoryBus
 from tests.journeys.around import Around
-from tests.journeys.caller import SIZE, Caller
+from tests.journeys.caller import HEIGHT, SIZE, WIDTH, Caller
 from tests.journeys.collector import Collector, collecting
 from tests.journeys.system import running
 from tests.journeys.whole_trace import ASKED, BACKWARDS, gaps, images_led_back
@@ -76,7 +76,8 @@ def _injected(batch_id: str, traceparent: str) -> Envelope:
         username="Areg",
         character=Character(id="opal-1", name="Opal Fever", collection="characters"),
         prompt="opal light",
-        **SIZE,
+        width=WIDTH,
+        height=HEIGHT,
     )
     return Envelope(GenerateBatch.route(), request.encode(), traceparent=traceparent)
 
