@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from messaging import tracing
 
 W = TypeVar("W")
 A = TypeVar("A")
+
+#: Wishes, and where the caller of each waits.
+_Group = list[tuple[W, "asyncio.Future[A]"]]
 
 
 class Gathering(Generic[W, A]):
@@ -20,33 +24,44 @@ class Gathering(Generic[W, A]):
     def __init__(self, commit: Callable[[Sequence[W]], Awaitable[Sequence[A]]], most: int) -> None:
         self._commit = commit
         self._most = most
-        self._open: list[W] = []
+        self._open: _Group[W, A] = []
         self._last: asyncio.Task[Sequence[A]] | None = None
         self._running: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, wish: W) -> A:
         if not self._open or len(self._open) >= self._most:
             self._open = []
-            group = self._run(self._open, self._last)
-            self._last = asyncio.create_task(group, context=tracing.apart())
+            self._last = asyncio.create_task(self._run(self._open, self._last), context=tracing.apart())
             self._running.add(self._last)
-            self._last.add_done_callback(self._running.discard)
-        assert self._last is not None
-        place = len(self._open)
-        self._open.append(wish)
-        answers = await asyncio.shield(self._last)
-        return answers[place]
+            self._last.add_done_callback(partial(self._ended, self._open))
+        # One for each: to shield the commit's task from every caller costs twice as much.
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self._open.append((wish, answer))
+        return await answer
 
     async def aclose(self) -> None:
         """Cancels what is under way; to be called when nobody waits any more."""
         await _end(self._running)
 
-    async def _run(self, group: list[W], before: asyncio.Task[Sequence[A]] | None) -> Sequence[A]:
+    async def _run(self, group: "_Group[W, A]", before: asyncio.Task[Any] | None) -> Sequence[A]:
         if before is not None:
             await asyncio.wait([before])
         if self._open is group:
             self._open = []
-        return await self._commit(group)
+        return await self._commit([wish for wish, _ in group])
+
+    def _ended(self, group: "_Group[W, A]", task: asyncio.Task[Sequence[A]]) -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        for place, (_, waiting) in enumerate(group):
+            if waiting.done():  # its caller was cancelled
+                continue
+            if task.cancelled():
+                waiting.cancel()
+            elif error is not None:
+                waiting.set_exception(error)
+            else:
+                waiting.set_result(task.result()[place])
 
 
 class Shared(Generic[A]):

@@ -14,7 +14,7 @@ from services.indexer.domain import Reservation, Wish, allot
 # Locks are taken in one order by everybody (batch ids, then folders, each sorted): `sums` needs every claim
 # before it has its first row, so no counter is locked while a claim may still have to wait. Replicas whose
 # groups overlap therefore wait for each other, and never in a circle.
-_RESERVE = text(
+RESERVE = text(
     """
     WITH wishes AS MATERIALIZED (
         SELECT * FROM unnest(
@@ -45,17 +45,20 @@ _RESERVE = text(
     SELECT batch_id, digest, folder, base + upto - quantity, quantity, base + upto, padding,
         CAST(:now AS float8)
     FROM allotted JOIN bumped USING (folder)
-    RETURNING *
+    RETURNING batch_id, digest, folder, first, quantity, next_index, padding, created_at
     """
 )
 
 Blocks = dict[str, Reservation]
 
+#: In the order of the fields of a block, which rows become without being asked by name.
+_FIELDS = [RESERVATIONS.c[name] for name in Reservation.__dataclass_fields__]
+
 
 async def reserve_on_postgresql(connection: AsyncConnection, wishes: Sequence[Wish], now: float) -> Blocks:
     """The block of each wish by batch id, new or stored; wishes whose folder has no counter have none. The
     batch ids must differ."""
-    blocks = _blocks(await connection.execute(_RESERVE, {**_columns(wishes), "now": now}))
+    blocks = _blocks(await connection.execute(RESERVE, {**columns(wishes), "now": now}))
     # A statement of its own sees what another replica committed while the first one waited for it.
     missing = [wish.batch_id for wish in wishes if wish.batch_id not in blocks]
     return blocks | await stored(connection, missing)
@@ -85,9 +88,8 @@ async def stored(connection: AsyncConnection, batch_ids: Sequence[str]) -> Block
     """The blocks of those of these batches that have one."""
     if not batch_ids:
         return {}
-    return _blocks(
-        await connection.execute(select(RESERVATIONS).where(RESERVATIONS.c.batch_id.in_(batch_ids)))
-    )
+    asked = select(*_FIELDS).where(RESERVATIONS.c.batch_id.in_(batch_ids))
+    return _blocks(await connection.execute(asked))
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> Any:
@@ -104,7 +106,7 @@ async def _claim(connection: AsyncConnection, batch_ids: Sequence[str]) -> set[s
     return set(await connection.scalars(claim))
 
 
-def _columns(wishes: Sequence[Wish]) -> dict[str, list[Any]]:
+def columns(wishes: Sequence[Wish]) -> dict[str, list[Any]]:
     return {
         "batch_ids": [wish.batch_id for wish in wishes],
         "digests": [wish.digest for wish in wishes],
@@ -115,4 +117,4 @@ def _columns(wishes: Sequence[Wish]) -> dict[str, list[Any]]:
 
 
 def _blocks(rows: CursorResult[Any]) -> Blocks:
-    return {row.batch_id: Reservation(**row._mapping) for row in rows}
+    return {batch_id: Reservation(batch_id, *rest) for batch_id, *rest in rows}
