@@ -134,6 +134,20 @@ def topology_apply() -> None:
     typer.echo(asyncio.run(apply_topology(broker())))
 
 
+@topology.command("migrate")
+def topology_migrate(
+    queues: list[str] = typer.Argument(None, help="like renderer.IndicesReserved; all that differ"),
+) -> None:
+    """Give queues the arguments that this release wants, and lose no message; exit 1 where their services
+    have to be stopped first. Cut off anywhere, the same command finishes."""
+    from chassis import logs
+    from cli.broker import broker
+    from cli.moving import migrated
+
+    logs.configure("darkroom topology", "error", "text")
+    raise typer.Exit(asyncio.run(migrated(broker(), queues or [], typer.echo)))
+
+
 def main() -> None:
     """Exits 2 with a sentence where a setting is missing or wrong."""
     try:

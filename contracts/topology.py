@@ -176,3 +176,27 @@ def dead_arguments() -> Arguments:
 def wait_arguments(wait: Wait) -> Arguments:
     """No routing key of its own: what expires goes to the default exchange under the key it came with."""
     return _SAFELY | {"x-message-ttl": wait.seconds * 1000}
+
+
+class Place(NamedTuple):
+    """A durable queue as the broker has it, with its way in."""
+
+    name: str
+    arguments: Arguments
+    exchange: str
+    key: str
+    #: Who takes from it all the time; nobody takes dead letters, and the broker itself what has waited.
+    service: str | None = None
+
+
+def places() -> tuple[Place, ...]:
+    """Every durable queue there is."""
+    return (
+        # Every version: one that is not known becomes a dead letter with a reason.
+        *(
+            Place(queue.name, work_arguments(queue), EXCHANGE, f"{queue.message.__name__}.*", queue.service)
+            for queue in QUEUES
+        ),
+        *(Place(queue.dead, dead_arguments(), DEAD_EXCHANGE, queue.dead) for queue in QUEUES),
+        *(Place(wait.name, wait_arguments(wait), wait.exchange, "#") for wait in WAITS),
+    )

@@ -54,6 +54,14 @@ async def test_what_is_there_is_kept_and_only_what_is_missing_runs(database_url:
             assert await numbers(database) == [1]
 
 
+async def test_tables_of_a_newer_release_are_used_as_they_are(database_url: str, tmp_path: Path) -> None:
+    async with open_database(database_url, SERVICE, migrations(tmp_path / "newer", FIRST, ADD)) as newer:
+        async with opened(database_url, tmp_path) as database:
+            await write(database, 1)
+            assert await versions(database) == ["0002"]
+        assert await numbers(newer) == [1]
+
+
 async def test_a_revision_that_fails_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
     broken = migrations(tmp_path / "broken", FIRST, 'op.execute("SELECT nowhere")')
     with pytest.raises(DBAPIError, match="nowhere"):

@@ -44,6 +44,7 @@ async def test_a_queue_of_another_make_is_named_with_what_differs(rabbitmq_url: 
     said = await mismatch(rabbitmq_url, declare=True)
     assert "another queue indexer.OpenFolder" in said
     assert "inequivalent arg" in said
+    assert "`darkroom topology migrate`" in said
 
 
 async def test_declaring_again_changes_nothing(declared_url: str) -> None:
