@@ -126,7 +126,8 @@ class SqlClaims:
     async def backlog(self) -> int:
         """Images that wait, whoever will render them."""
         async with self.database.read() as connection:
-            return int((await connection.execute(select(func.count()).where(WAITING))).scalar_one())
+            count = select(func.count()).select_from(jobs).where(WAITING)
+            return int((await connection.execute(count)).scalar_one())
 
     async def waiting(self) -> dict[Head, int]:
         async with self.database.read() as connection:

@@ -339,3 +339,10 @@ async def _plan(book: Book, statement: str, parameters: object) -> str:
 
 def _in_order(claimed: list[Job]) -> list[Job]:
     return sorted(claimed, key=lambda job: (job.created_at, job.key))
+
+
+async def test_what_waits_is_counted_whoever_will_render_it(book: Book) -> None:
+    assert await book.claims.backlog() == 0
+    await book.intake.accept(reserved(quantity=5))
+    await book.claim(Offer("one", 2))
+    assert await book.claims.backlog() == 3
