@@ -18,11 +18,12 @@ FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends fonts-wqy-microhei fonts-dejavu-core \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin darkroom \
- && install -d -o darkroom /var/lib/darkroom /var/lib/darkroom/blobs
+ && install -d -o darkroom /var/lib/darkroom /var/lib/darkroom/blobs /var/lib/darkroom/definitions
 COPY --from=build /venv /venv
 COPY workflows /srv/darkroom/workflows
 WORKDIR /srv/darkroom
-USER darkroom
+# As a number, which Kubernetes can tell from root.
+USER 10001
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 VAR_DIR=/var/lib/darkroom LOG_FORMAT=json
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

@@ -25,7 +25,7 @@ def print_definitions(
     prefix: str = typer.Option("", help="before every user's name, where several systems share a broker"),
     secrets: Path | None = _SECRETS,
     locked: bool = typer.Option(False, "--locked", help="users without passwords, who can't log in"),
-    out: Path | None = typer.Option(None, help="a file instead of standard output, for its owner and group"),
+    out: Path | None = typer.Option(None, help="a file instead of standard output, replaced as a whole"),
 ) -> None:
     """Print the topology with its users as RabbitMQ's definitions. Passwords are the variables
     BROKER_PASSWORD_<USER>, of which only hashes are printed."""
@@ -70,5 +70,4 @@ def _put(file: Path, text: str) -> None:
     """Whole or not at all: a broker may read it at any moment."""
     beside = file.with_name(f".{file.name}.new")
     beside.write_text(text)
-    beside.chmod(0o640)
     beside.replace(file)

@@ -31,8 +31,8 @@ from tests.nodes.shared import Run
 from tests.source import ROOT
 
 RENDER_SECONDS = 0.3
-#: A container's `/` is read-only; this folder stands for its volume and its tmpfs.
-STATE_MODE = 0o777
+#: All that a container's volume of blobs has to be: a folder in which its user may write.
+VOLUME = 0o777
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,13 @@ async def confined_services(
     around: Around, users: Accounts, roles: Prepared, folder: Path
 ) -> AsyncIterator[Cluster]:
     """One process of each service, all ready."""
-    through = (sys.executable, "-I", confined.__file__, str(folder))
+    through = (sys.executable, "-I", confined.__file__, str(folder / "blobs"))
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
         replicas = []
         for service in SERVICES:
             known = variables(around, users.url(service), roles.url(service), folder)
-            known |= {"BUS_DECLARE": "false", "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
+            known |= {"BUS_DECLARE": "false", "PYTHONDONTWRITEBYTECODE": "1"}
             replica = Replica(service, 1, folder, known, through)
             stack.push_async_callback(replica.end)
             await replica.start()
@@ -75,7 +75,8 @@ async def test_the_whole_story_is_told_by_services_that_may_do_nothing_else(
 ) -> None:
     """Every message there is: images are made, fail, are cancelled, retried, moved and deleted."""
     folder = nodes_run.node_folder("confined")
-    folder.chmod(STATE_MODE)
+    (folder / "blobs").mkdir()
+    (folder / "blobs").chmod(VOLUME)
     async with (
         beside(tmp_path, RENDER_SECONDS) as around,
         confined_services(around, users, roles, folder) as system,
