@@ -68,7 +68,9 @@ class Progress:
     async def _catch_up(self) -> None:
         self._left = WORDS
         for key in [key for key in self._held if self._is_time(key)][:WORDS]:
-            await self._say(self._held.pop(key))
+            # While another's word was said, this image may have ended, or said its own.
+            if word := self._held.pop(key, None):
+                await self._say(word)
 
     async def _say(self, word: _Word) -> None:
         if self._said.get(word.key, (0.0, None))[1] == word:

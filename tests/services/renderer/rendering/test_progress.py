@@ -3,11 +3,12 @@ number of words of all."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.message import Message
 from contracts.transient import RenderProgress
@@ -40,6 +41,19 @@ class Listener:
                 await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)
         assert len(self.words) == count
+
+
+class SlowBus(MemoryBus):
+    """Things happen while it says something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[RenderProgress] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def publish(self, *messages: Message, traces: Sequence[str | None] = ()) -> None:
+        self.meanwhile()
+        self.said += [message for message in messages if isinstance(message, RenderProgress)]
 
 
 @pytest.fixture
@@ -115,3 +129,18 @@ async def test_a_thousand_images_that_move_at_once_are_told_of_by_and_by(listene
     async with catching_up(listener):
         await listener.heard(images)
     assert Counter(word.ordinal for word in listener.words).most_common(1)[0][1] == 1
+
+
+async def test_an_image_that_ends_while_another_is_told_of_holds_nobody_up() -> None:
+    bus, clock = SlowBus(), Clock()
+    made = Listener(Progress(bus, clock), clock, bus.said)
+    for ordinal in range(3):
+        await made.progress.seen(job(ordinal), Queued())
+        await made.progress.seen(job(ordinal), Running())
+    clock.now += PAUSE
+    bus.meanwhile = lambda: made.progress.over(job(1))
+    with capture_logs() as logs:
+        async with catching_up(made):
+            await made.heard(5)
+    assert [word.ordinal for word in made.words] == [0, 1, 2, 0, 2]
+    assert logs == []
