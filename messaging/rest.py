@@ -26,8 +26,10 @@ class Rest:
             # Chance spreads replicas, and guards nothing.
             self._until = now + pause(self._outages) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
-    def success(self) -> None:
-        self._outages = 0
+    def success(self) -> bool:
+        """Whether that changes anything."""
+        changed, self._outages = self._outages > 0, 0
+        return changed
 
     @property
     def width(self) -> int:

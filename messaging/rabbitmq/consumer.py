@@ -15,10 +15,10 @@ from messaging.envelope import Envelope, now
 from messaging.errors import Outage
 from messaging.policy import Dead, Pause, outcome
 from messaging.rabbitmq import topology, wire
-from messaging.rabbitmq.border import border
 from messaging.rabbitmq.intake import Intake
 from messaging.rabbitmq.link import Link
 from messaging.rabbitmq.publisher import Publisher
+from messaging.rabbitmq.receipts import Receipts
 from messaging.rabbitmq.workers import Workers
 from messaging.rest import Rest
 
@@ -37,6 +37,7 @@ class Consumer:
         self._declare = declare
         self._rest = Rest(subscription.prefetch)
         self._workers = Workers(self._handle, subscription.prefetch)
+        self._receipts = Receipts()
         self.intake = Intake(
             link, self._queue.name, self._prepare, self._workers.take, self._workers.forget, self._rest
         )
@@ -84,7 +85,7 @@ class Consumer:
         match verdict:
             case Done(message, said):
                 await self._publisher.say(said, envelope)
-                acknowledged = await _acknowledge(delivered)
+                acknowledged = await self._receipts.acknowledge(delivered)
                 self._success()
                 if acknowledged:
                     await afterwards(self._subscription, message)
@@ -94,12 +95,12 @@ class Consumer:
                 await self._publisher.say(said, envelope)
                 letter = envelope.buried(dead.attempts, dead.reason, now())
                 await self._publisher.bury(letter, self._queue)
-                await _acknowledge(delivered)
+                await self._receipts.acknowledge(delivered)
                 self._success()
             case _:
                 copy = envelope.returned(verdict.attempts, verdict.reason, now())
                 await self._publisher.wait(copy, self._queue, verdict.wait)
-                await _acknowledge(delivered)
+                await self._receipts.acknowledge(delivered)
                 if not isinstance(verdict, Pause):
                     self._success()
 
@@ -126,16 +127,5 @@ class Consumer:
         self.intake.wake()
 
     def _success(self) -> None:
-        self._rest.success()
-        self.intake.wake()
-
-
-async def _acknowledge(delivered: DeliveredMessage) -> bool:
-    """False where its channel is gone: then it comes again, which every handler allows."""
-    try:
-        with border("acknowledging"):
-            await delivered.channel.basic_ack(delivered.delivery_tag or 0, wait=False)
-    except Outage as why:
-        log.info("will be delivered again", reason=str(why))
-        return False
-    return True
+        if self._rest.success():
+            self.intake.wake()

@@ -21,6 +21,7 @@ from aio_pika.exceptions import (
 from messaging.ending import ended
 from messaging.errors import Outage
 from messaging.rabbitmq.border import Refused, TopologyMismatch, border
+from messaging.rabbitmq.cork import CorkedConnection
 from messaging.rabbitmq.tls import secured, untrusted
 
 log = structlog.get_logger("messaging")
@@ -163,7 +164,10 @@ class Link:
             try:
                 async with asyncio.timeout(TIMEOUT):
                     connection: AbstractConnection = await aio_pika.connect(
-                        address.url, **address.options(self._purpose), **secured(address.url)
+                        address.url,
+                        connection_class=CorkedConnection,
+                        **address.options(self._purpose),
+                        **secured(address.url),
                     )
                     return connection
             except (AuthenticationError, ProbableAuthenticationError) as error:

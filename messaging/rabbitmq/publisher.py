@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractConnection
+from aiormq import Channel
+from pamqp.commands import Basic
 
 from contracts.message import Kind, Message
 from contracts.topology import DEAD_EXCHANGE, EXCHANGE, Queue, Wait
@@ -29,7 +31,8 @@ class Parcel:
 
     exchange: str
     key: str
-    message: aio_pika.Message
+    body: bytes
+    properties: Basic.Properties
     mandatory: bool = True
     confirmed: bool = True
 
@@ -54,26 +57,31 @@ class Publisher:
 
     async def wait(self, envelope: Envelope, queue: Queue, wait: Wait) -> None:
         """A copy that comes back to `queue` after the wait. Raises as `say`."""
-        await self._send([Parcel(wait.exchange, queue.name, outgoing(envelope, keep=True))])
+        await self._send([Parcel(wait.exchange, queue.name, envelope.body, outgoing(envelope, keep=True))])
 
     async def bury(self, envelope: Envelope, queue: Queue) -> None:
         """A copy for the queue's dead letters. Raises as `say`."""
-        copy = outgoing(envelope, keep=True, extra={"x-queue": queue.name})
-        await self._send([Parcel(DEAD_EXCHANGE, queue.dead, copy)])
+        properties = outgoing(envelope, keep=True, extra={"x-queue": queue.name})
+        await self._send([Parcel(DEAD_EXCHANGE, queue.dead, envelope.body, properties)])
 
     async def replay(self, envelope: Envelope, queue: Queue) -> None:
         """A copy for `queue` itself, past the exchange: nobody else who reads this message gets it again.
         Raises as `say`."""
-        await self._send([Parcel("", queue.name, outgoing(envelope, keep=True))])
+        await self._send([Parcel("", queue.name, envelope.body, outgoing(envelope, keep=True))])
 
     def _addressed(self, message: Message, trace: str | None, cause: Envelope | None) -> Parcel:
         envelope = Envelope.of(message, self._app_id, now(), cause, trace)
         lasting = message.kind is not Kind.TRANSIENT
-        return Parcel(EXCHANGE, envelope.route, outgoing(envelope, lasting), message.mandatory, lasting)
+        properties = outgoing(envelope, lasting)
+        return Parcel(EXCHANGE, envelope.route, envelope.body, properties, message.mandatory, lasting)
 
     async def _send(self, parcels: Sequence[Parcel]) -> None:
+        if not parcels:
+            return
         with border(f"publishing {', '.join(sorted({parcel.key for parcel in parcels}))}"):
             async with asyncio.timeout(TIMEOUT + EACH * len(parcels)):
+                if len(parcels) == 1:  # as nearly always: no task for it
+                    return await self._send_one(parcels[0])
                 ends = await asyncio.gather(*map(self._send_one, parcels), return_exceptions=True)
         failed = [end for end in ends if isinstance(end, BaseException)]
         for error in chain((e for e in failed if isinstance(e, Unroutable)), failed):
@@ -84,8 +92,16 @@ class Publisher:
         with border(f"publishing {parcel.key}"):
             async with self._window:
                 channel = await lane.channel()
-                exchange = aio_pika.Exchange(channel, parcel.exchange)
-                await exchange.publish(parcel.message, parcel.key, mandatory=parcel.mandatory)
+                # What is confirmed is bounded by the window and need not wait for the socket as well, which
+                # would send message by message.
+                await channel.basic_publish(
+                    parcel.body,
+                    exchange=parcel.exchange,
+                    routing_key=parcel.key,
+                    properties=parcel.properties,
+                    mandatory=parcel.mandatory,
+                    wait=not parcel.confirmed,
+                )
 
 
 class _Lane:
@@ -97,16 +113,19 @@ class _Lane:
         self._confirms = confirms
         self._opening = asyncio.Lock()
         self._on: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
 
-    async def channel(self) -> AbstractChannel:
+    async def channel(self) -> Channel:
         """Waits for the broker as long as the caller does."""
         connection = await self._link.unblocked()
-        async with self._opening:
-            if self._channel is None or self._channel.is_closed or self._on is not connection:
-                channel = connection.channel(
-                    publisher_confirms=self._confirms, on_return_raises=self._confirms
-                )
-                await channel.initialize()
-                self._on, self._channel = connection, channel
-            return self._channel
+        if self._channel is None or self._channel.is_closed or self._on is not connection:
+            async with self._opening:
+                return await self._opened(connection)
+        return self._channel
+
+    async def _opened(self, connection: AbstractConnection) -> Channel:
+        if self._channel is None or self._channel.is_closed or self._on is not connection:
+            channel = connection.channel(publisher_confirms=self._confirms, on_return_raises=self._confirms)
+            await channel.initialize()
+            self._on, self._channel = connection, cast(Channel, await channel.get_underlay_channel())
+        return self._channel

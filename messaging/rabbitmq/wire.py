@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-import aio_pika
+from aio_pika import DeliveryMode
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
@@ -25,18 +25,16 @@ BROKERS_DEATH = "x-death"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-def outgoing(envelope: Envelope, keep: bool, extra: Mapping[str, str] | None = None) -> aio_pika.Message:
+def outgoing(envelope: Envelope, keep: bool, extra: Mapping[str, str] | None = None) -> Basic.Properties:
     """`keep` makes it survive a restart of the broker. The library's own default does not."""
-    mode = aio_pika.DeliveryMode.PERSISTENT if keep else aio_pika.DeliveryMode.NOT_PERSISTENT
-    return aio_pika.Message(
-        envelope.body,
+    return Basic.Properties(
         headers={**envelope.headers(), **(extra or {})},
         content_type=CONTENT_TYPE,
-        delivery_mode=mode,
+        delivery_mode=DeliveryMode.PERSISTENT if keep else DeliveryMode.NOT_PERSISTENT,
         correlation_id=envelope.correlation_id,
         message_id=envelope.message_id,
         timestamp=envelope.sent_at,
-        type=envelope.route,
+        message_type=envelope.route,
         app_id=envelope.app_id,
     )
 
