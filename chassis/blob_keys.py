@@ -1,11 +1,15 @@
 """What bytes are called in the blob store: for whom, which try, and their own digest."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from messaging.errors import PermanentError
 
 _KEY = re.compile(r"([A-Za-z0-9_-]{1,64})/([0-9]{1,4})/([0-9]{1,7})-([0-9a-f]{32})", re.ASCII)
+
+#: Looks at bytes that were read, and raises where they are not the ones that were meant.
+Check = Callable[[bytes], None]
 
 
 class BlobKey(NamedTuple):

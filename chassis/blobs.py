@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from chassis.blob_keys import blob_key
+from chassis.blob_keys import Check, blob_key
 from chassis.blobs_folder import open_folder
 from chassis.blobs_s3 import open_s3
 from chassis.blobs_s3_place import Login, place_of
 from chassis.settings import BadSettings, Settings, Url
 
-__all__ = ["BlobSettings", "Blobs", "Login", "blob_key", "open_blobs"]
+__all__ = ["BlobSettings", "Blobs", "Check", "Login", "blob_key", "open_blobs"]
 
 
 class Blobs(Protocol):
@@ -24,8 +24,9 @@ class Blobs(Protocol):
         """Keeps the bytes for good before it returns; the same key again is the same bytes."""
         ...
 
-    async def get(self, key: str) -> bytes | None:
-        """The bytes, None where there are none under this key."""
+    async def get(self, key: str, check: Check | None = None) -> bytes | None:
+        """The bytes, None where there are none under this key. `check` sees them first, in a thread, since to
+        look at millions of bytes takes milliseconds; what it raises is raised."""
         ...
 
     async def remove(self, key: str) -> None:

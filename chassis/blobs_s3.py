@@ -1,5 +1,6 @@
 """Blobs in a bucket of an S3-compatible store."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ import structlog
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from chassis.blob_keys import checked_key, is_blob_key
+from chassis.blob_keys import Check, checked_key, is_blob_key
 from chassis.blobs_s3_answers import Refused, judged
 from chassis.blobs_s3_place import Login, Place
 from chassis.settings import BadSettings
@@ -54,8 +55,11 @@ class S3Blobs:
     async def put(self, key: str, data: bytes) -> None:
         await self._write(checked_key(key), data)
 
-    async def get(self, key: str) -> bytes | None:
-        return await self._read(checked_key(key))
+    async def get(self, key: str, check: Check | None = None) -> bytes | None:
+        data = await self._read(checked_key(key))
+        if check is not None and data is not None:
+            await asyncio.to_thread(check, data)
+        return data
 
     async def remove(self, key: str) -> None:
         await self._delete(checked_key(key))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from alembic.util import CommandError
@@ -13,7 +13,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chassis.database_engines import LOCK_SECONDS, engine_of
+from chassis.database_engines import LOCK_SECONDS, ONLY_READS, engine_of
 from chassis.database_errors import Unusable, translated
 from chassis.migrations import turn, upgrade
 from chassis.settings import BadSettings, safe
@@ -33,6 +33,9 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self.is_postgresql = engine.dialect.name == "postgresql"
+        self._reading: dict[str, Any] = (
+            {"isolation_level": "AUTOCOMMIT"} if self.is_postgresql else {ONLY_READS: True}
+        )
         # Writers of one process queue here, in order and without a connection each, or they would take
         # every connection from the readers only to wait for SQLite's one lock.
         self._writing: AbstractAsyncContextManager[object] = (
@@ -57,7 +60,7 @@ class Database:
         Raises as `begin`."""
         with translated():
             async with self._engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+                yield await connection.execution_options(**self._reading)
 
     def insert(self, table: Table) -> postgresql.Insert:
         """An INSERT that knows ON CONFLICT; both databases spell it the same, in classes of their own."""

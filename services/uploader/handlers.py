@@ -83,7 +83,7 @@ async def on_dead_image(
 
 async def forget_bytes(ready: ImageReady, *, ledger: Ledger, blobs: Blobs) -> None:
     """The bytes go once they are stored, and only then."""
-    if endings.are_spent(await ledger.find(ready.batch_id, ready.ordinal), ready):
+    if await ledger.is_spent(ready):
         await blobs.remove(ready.blob_key)
 
 

@@ -29,8 +29,8 @@ class Ledger(Protocol):
         """Writes the row. Raises Later where the lease was lost meanwhile: then somebody else decides."""
         ...
 
-    async def find(self, batch_id: str, ordinal: int) -> Row | None:
-        """The image's row, as it is now."""
+    async def is_spent(self, ready: ImageReady) -> bool:
+        """Whether just these bytes have done their work: their image is stored, or deleted."""
         ...
 
     async def known(self, batch_id: str, ordinal: int) -> Known:

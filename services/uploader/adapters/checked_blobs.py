@@ -1,6 +1,6 @@
 """Finished bytes, held against what was said of them before anything is done with them."""
 
-import asyncio
+from functools import partial
 
 from chassis.blobs import Blobs
 from contracts.events import ImageReady
@@ -14,11 +14,7 @@ class CheckedBlobs:
         self._store = store
 
     async def fetch(self, ready: ImageReady) -> bytes | None:
-        data = await self._store.get(ready.blob_key)
-        if data is not None:
-            # Milliseconds for each image, which deliveries need not wait for one after the other.
-            await asyncio.to_thread(check_bytes, ready, data)
-        return data
+        return await self._store.get(ready.blob_key, partial(check_bytes, ready))
 
     async def remove(self, key: str) -> None:
         await self._store.remove(key)

@@ -1,11 +1,12 @@
-"""Decisions of many deliveries in one transaction: each sees what those before it have changed."""
+"""What many deliveries do to the ledger in one transaction: whoever holds a lease writes his row, then the
+others decide, and each sees what those before it have changed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import RowMapping, bindparam, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -19,8 +20,8 @@ from services.uploader.domain.rows import Known, Row, State
 from services.uploader.domain.steps import Cause, Step, Store, wished
 
 Key = tuple[str, int]
-#: What a delivery gets: its step, or what it is told instead.
-Answer = Step | DeliveryError
+#: What a wish gets: its step, or what it is told instead. What a kept row gets: whether its lease was held.
+Answer = Step | DeliveryError | bool
 
 _KEYS = tuple_(ASSETS.c.batch_id, ASSETS.c.ordinal)
 # In order, so that two transactions that want the same rows never wait for each other in a ring.
@@ -52,11 +53,27 @@ class Wish:
         return self.cause.batch_id, self.cause.ordinal
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A row as it is to be, and the lease under which it may be written."""
+
+    row: Row
+    lease: str
+
+    @property
+    def key(self) -> Key:
+        return self.row.key
+
+
+Change = Wish | Kept
+
+
 @dataclass
 class _Ledger:
-    """The part of the ledger that a group of wishes is about."""
+    """The part of the ledger that a group of changes is about."""
 
     rows: dict[Key, Row]
+    leases: dict[Key, str | None]
     batches: Mapping[str, IndicesReserved]
     buried: frozenset[str] = frozenset()
     names: dict[str, Row] = field(default_factory=dict)
@@ -78,36 +95,53 @@ class _Ledger:
         if isinstance(step, Store):
             step = replace(step, row=replace(step.row, lease=_new_lease(), lease_until=now + lease))
         if step.row is not None:
-            self._keep(row, step.row)
+            self._keep(step.row)
         return step
 
-    def _keep(self, before: Row | None, row: Row) -> None:
-        if before is not None and self.names.get(before.place.public_id) is before:
-            del self.names[before.place.public_id]
+    def keep(self, kept: Kept, until: float) -> bool:
+        if self.leases.get(kept.key) != kept.lease:
+            return False
+        row = kept.row
+        # A lease was renewed in the table meanwhile; the row in hand does not know.
+        self._keep(row if row.lease is None else replace(row, lease_until=until))
+        return True
+
+    def look_up(self, rows: Iterable[Row], buried: Iterable[str]) -> None:
+        """What the table says of names, which does not know yet what was changed here."""
+        self.names |= {row.place.public_id: row for row in rows if row.key not in self.changed}
+        self.buried = frozenset(buried)
+
+    def _keep(self, row: Row) -> None:
+        self.names = {name: other for name, other in self.names.items() if other.key != row.key}
         self.rows[row.key] = self.changed[row.key] = row
+        self.leases[row.key] = row.lease
         if row.state is not State.TAKEN:
             self.names[row.place.public_id] = row
 
 
-async def decide_all(
+async def change_all(
     database: Database,
-    wishes: Sequence[Wish],
+    changes: Sequence[Change],
     batches: "Batches",
     clock: Callable[[], float],
     lease: float,
 ) -> list[Answer]:
-    """In the order of the wishes, which are about different images. Raises IntegrityError where somebody else
-    has claimed one of the images or names meanwhile."""
+    """In the order of the changes, of which no two wishes are about the same image. Raises IntegrityError
+    where somebody else has claimed one of the images or names meanwhile."""
+    wishes = [change for change in changes if isinstance(change, Wish)]
     async with database.begin() as connection:
-        asked = {"keys": [wish.key for wish in wishes]}
-        lines = (await connection.execute(OWN_LOCKED, asked)).mappings()
+        asked = {"keys": sorted({change.key for change in changes})}
+        lines = {_key(line): line for line in (await connection.execute(OWN_LOCKED, asked)).mappings()}
+        rows = {wish.key: row_of(lines[wish.key]) for wish in wishes if wish.key in lines}
         told = await batches.of(connection, {wish.cause.batch_id for wish in wishes})
-        ledger = _Ledger({row.key: row for row in map(row_of, lines)}, told)
-        known = frozenset(ledger.rows)
+        ledger = _Ledger(rows, {key: line["lease"] for key, line in lines.items()}, told)
+        until = clock() + lease
+        kept = [ledger.keep(change, until) for change in changes if isinstance(change, Kept)]
         await _look_up_names(database, connection, ledger, wishes)
-        answers = [_decided(ledger, wish, clock(), lease) for wish in wishes]
-        await _write(connection, ledger, known, clock())
-    return answers
+        steps = [_decided(ledger, wish, clock(), lease) for wish in wishes]
+        await _write(connection, ledger, lines, clock())
+    said, written = iter(steps), iter(kept)
+    return [next(said) if isinstance(change, Wish) else next(written) for change in changes]
 
 
 class Batches:
@@ -135,7 +169,11 @@ def changed(row: Row, now: float) -> dict[str, Any]:
     return {**columns(row, now), "of_batch": row.batch_id, "of_ordinal": row.ordinal}
 
 
-def _decided(ledger: _Ledger, wish: Wish, now: float, lease: float) -> Answer:
+def _key(line: RowMapping) -> Key:
+    return line["batch_id"], line["ordinal"]
+
+
+def _decided(ledger: _Ledger, wish: Wish, now: float, lease: float) -> Step | DeliveryError:
     try:
         return ledger.decide(wish, now, lease)
     except DeliveryError as why:
@@ -156,18 +194,16 @@ async def _look_up_names(
         return
     asked = {"names": sorted(name for name in names if name)}
     await lock_names(database, connection, asked["names"])
-    ledger.names = {
-        row.place.public_id: row for row in map(row_of, (await connection.execute(_NAMED, asked)).mappings())
-    }
-    ledger.buried = frozenset(await connection.scalars(_BURIED, asked))
+    named = map(row_of, (await connection.execute(_NAMED, asked)).mappings())
+    ledger.look_up(named, await connection.scalars(_BURIED, asked))
 
 
-async def _write(connection: AsyncConnection, ledger: _Ledger, known: Collection[Key], now: float) -> None:
-    new = [columns(row, now) for key, row in ledger.changed.items() if key not in known]
-    if new:
-        await connection.execute(_NEW, new)
+async def _write(connection: AsyncConnection, ledger: _Ledger, known: Container[Key], now: float) -> None:
+    # Those that are known first: one of them may give up the name that a new one takes.
     if old := [changed(row, now) for key, row in ledger.changed.items() if key in known]:
         await connection.execute(CHANGED, old)
+    if new := [columns(row, now) for key, row in ledger.changed.items() if key not in known]:
+        await connection.execute(_NEW, new)
 
 
 def _new_lease() -> str:

@@ -1,7 +1,7 @@
-"""The asset ledger in a database: deliveries share transactions, leases are renewed while work goes on."""
+"""The asset ledger in a database: deliveries share transactions, and so do renewals of leases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -11,11 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
 from chassis.gathering import Gathering
+from contracts.events import ImageReady
 from messaging.ending import ended
 from messaging.errors import DeliveryError, Later
-from services.uploader.adapters.deciding import Answer, Batches, Key, Wish, decide_all
-from services.uploader.adapters.keeping import Kept, keep_all, rows_of
+from services.uploader.adapters.deciding import OWN, Answer, Batches, Change, Kept, Key, Wish, change_all
+from services.uploader.adapters.rows import row_of
 from services.uploader.adapters.tables import ASSETS
+from services.uploader.domain.endings import are_spent
 from services.uploader.domain.rows import Known, Row, State
 from services.uploader.domain.steps import Say, Step, Store
 from services.uploader.ports import C
@@ -24,10 +26,16 @@ log = structlog.get_logger("uploader")
 
 #: Deliveries that share a transaction at most.
 MOST_AT_ONCE = 64
+#: Images whose end is remembered, so that it need not be looked up when their bytes are to go.
+REMEMBERED = 1024
 
 ENDED = Counter("darkroom_uploads", "Ends of attempts to store an image", ["end"])
 
-_LEASED = update(ASSETS).where(ASSETS.c.lease == bindparam("held"))
+_LEASED = update(ASSETS).where(
+    ASSETS.c.batch_id == bindparam("of_batch"),
+    ASSETS.c.ordinal == bindparam("of_ordinal"),
+    ASSETS.c.lease == bindparam("held"),
+)
 
 
 class SqlLedger:
@@ -40,19 +48,24 @@ class SqlLedger:
         self._turns = asyncio.Semaphore(at_once)
         self._lease = lease
         self._batches = Batches()
-        self._deciding = Gathering(self._decide_all, MOST_AT_ONCE)
-        self._keeping = Gathering(self._keep_all, MOST_AT_ONCE)
+        self._changing: Gathering[Change, Answer] = Gathering(self._change_all, MOST_AT_ONCE)
         self._finding = Gathering(self._find_all, MOST_AT_ONCE)
-        #: Leases that this process has to renew or to give back.
-        self.held: set[str] = set()
+        self._renewing: asyncio.Task[None] | None = None
+        #: Leases that this process has to renew or to give back, and their images.
+        self.held: dict[str, Key] = {}
+        #: The md5 of images that were stored here of late.
+        self._stored: dict[Key, str | None] = {}
 
     async def aclose(self) -> None:
         """Ends transactions under way; nobody may wait for one any more."""
-        for gathering in (self._deciding, self._keeping, self._finding):
-            await gathering.aclose()
+        await self._changing.aclose()
+        await self._finding.aclose()
+        if self._renewing is not None:
+            await ended([self._renewing])
 
     async def decide(self, cause: C, rule: Callable[[Known, C, float], Step]) -> Step:
-        answer = await self._deciding(Wish(cause, rule))
+        answer = await self._changing(Wish(cause, rule))
+        assert not isinstance(answer, bool)
         if isinstance(answer, DeliveryError):
             raise answer
         if isinstance(answer, Say) and answer.row is not None:
@@ -63,31 +76,39 @@ class SqlLedger:
     async def holding(self, claim: Store) -> AsyncIterator[None]:
         lease = claim.row.lease
         assert lease is not None, "a claim comes with its lease"
-        self.held.add(lease)
-        renewing = asyncio.create_task(self._renew(lease))
+        self.held[lease] = claim.row.key
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew())
         try:
             async with self._turns:
                 yield
         except asyncio.CancelledError:
-            self.held.discard(lease)
+            self.held.pop(lease, None)
             raise
         finally:
-            await ended([renewing])
-            if lease in self.held:
-                self.held.discard(lease)
-                await self._give_back(lease)
+            if (key := self.held.pop(lease, None)) is not None:
+                await self._give_back(lease, key)
 
     async def keep(self, held: Store, row: Row) -> None:
         lease = held.row.lease
         assert lease is not None, "a claim comes with its lease"
-        if not await self._keeping(Kept(row, lease)):
+        written = await self._changing(Kept(row, lease))
+        if isinstance(written, DeliveryError):
+            raise written
+        if not written:
             raise Later("the lease was lost while the image was stored", delay=0)
         if row.lease is None:
-            self.held.discard(lease)
+            self.held.pop(lease, None)
+            self._remember(row)
             _tell(row)
 
     async def find(self, batch_id: str, ordinal: int) -> Row | None:
         return await self._finding((batch_id, ordinal))
+
+    async def is_spent(self, ready: ImageReady) -> bool:
+        key = (ready.batch_id, ready.ordinal)
+        # An image that is stored stays stored, or is deleted: its bytes are not needed again.
+        return self._stored.get(key) == ready.md5 or are_spent(await self.find(*key), ready)
 
     async def known(self, batch_id: str, ordinal: int) -> Known:
         async with self._database.read() as connection:
@@ -97,50 +118,61 @@ class SqlLedger:
     async def rows(self, keys: Collection[Key]) -> dict[Key, Row]:
         """What is known of these images, without those that are not known at all."""
         async with self._database.read() as connection:
-            return await rows_of(connection, keys)
+            lines = (await connection.execute(OWN, {"keys": list(keys)})).mappings()
+            return {row.key: row for row in map(row_of, lines)}
 
-    async def _decide_all(self, wishes: Sequence[Wish]) -> list[Answer]:
+    async def _change_all(self, changes: Sequence[Change]) -> list[Answer]:
         # Several deliveries about one image are decided one after the other: each sees what the last one did.
         answers: dict[int, Answer] = {}
-        while len(answers) < len(wishes):
-            first: dict[Key, int] = {}
-            for place, wish in enumerate(wishes):
-                if place not in answers:
-                    first.setdefault(wish.key, place)
-            places = list(first.values())
-            decided = await self._decide([wishes[place] for place in places])
-            answers |= zip(places, decided, strict=True)
-        return [answers[place] for place in range(len(wishes))]
+        while len(answers) < len(changes):
+            places, wished = [], set()
+            for place, change in enumerate(changes):
+                if place not in answers and not (isinstance(change, Wish) and change.key in wished):
+                    places.append(place)
+                    wished |= {change.key} if isinstance(change, Wish) else set()
+            told = await self._change([changes[place] for place in places])
+            answers |= zip(places, told, strict=True)
+        return [answers[place] for place in range(len(changes))]
 
-    async def _decide(self, wishes: Sequence[Wish]) -> list[Answer]:
+    async def _change(self, changes: Sequence[Change]) -> list[Answer]:
         try:
-            return await decide_all(self._database, wishes, self._batches, self._clock, self._lease)
+            return await change_all(self._database, changes, self._batches, self._clock, self._lease)
         except IntegrityError:
-            if len(wishes) == 1:
+            if len(changes) == 1:
                 return [Later("somebody else has just claimed this image or its name", delay=0)]
         # Whoever it concerns must not hold up the others.
-        return [answer for wish in wishes for answer in await self._decide([wish])]
-
-    async def _keep_all(self, rows: Sequence[Kept]) -> list[bool]:
-        return await keep_all(self._database, rows, self._clock(), self._lease)
+        return [answer for change in changes for answer in await self._change([change])]
 
     async def _find_all(self, keys: Sequence[Key]) -> list[Row | None]:
         found = await self.rows(set(keys))
         return [found.get(key) for key in keys]
 
-    async def _renew(self, lease: str) -> None:
+    def _remember(self, row: Row) -> None:
+        if row.is_image:
+            self._stored[row.key] = row.md5
+        for oldest in list(self._stored)[:-REMEMBERED]:
+            del self._stored[oldest]
+
+    async def _renew(self) -> None:
+        """Every lease that is held, until none is."""
         while True:
             await asyncio.sleep(self._lease / 3)
+            if not self.held:
+                return
             # The next renewal comes in time, or the lease is lost and found out.
             with suppress(DeliveryError):
-                async with self._database.begin() as connection:
-                    until = self._clock() + self._lease
-                    await connection.execute(_LEASED.values(lease_until=until), {"held": lease})
+                await self._leave(self.held, lease_until=self._clock() + self._lease)
 
-    async def _give_back(self, lease: str) -> None:
+    async def _give_back(self, lease: str, key: Key) -> None:
         with suppress(DeliveryError):  # then it runs out by itself
-            async with self._database.begin() as connection:
-                await connection.execute(_LEASED.values(lease=None, lease_until=0.0), {"held": lease})
+            await self._leave({lease: key}, lease=None, lease_until=0.0)
+
+    async def _leave(self, leases: Mapping[str, Key], **values: float | None) -> None:
+        """Writes these values to the images that still have these leases."""
+        held = sorted((*key, lease) for lease, key in leases.items())
+        async with self._database.begin() as connection:
+            asked = [dict(zip(("of_batch", "of_ordinal", "held"), each, strict=True)) for each in held]
+            await connection.execute(_LEASED.values(values), asked)
 
 
 def _tell(row: Row) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Self
 
 from contracts import names
@@ -29,7 +30,7 @@ class Place:
     name: str
     index: int
 
-    @property
+    @cached_property
     def public_id(self) -> str:
         return names.public_id(self.folder, self.name)
 
