@@ -40,6 +40,7 @@ _STRUCTLOGS_OWN = ("_record", "_from_structlog")
 _ALARMED = ("aio_pika", "aiormq")
 #: Libraries whose lesser words are about themselves.
 _CHATTY = (
+    "PIL",
     "aiosqlite",
     "alembic",
     "asyncio",

@@ -39,6 +39,7 @@ def variables(around: Around, var: Path, **more: str) -> dict[str, str]:
         "POLL_SECONDS": "0.2",
         "RETRY_SECONDS": "0.1",
         "RESEND_AT_START": "true",
+        "DRAIN_SECONDS": "0",
     }
     return known | around.where.urls() | more
 

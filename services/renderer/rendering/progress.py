@@ -1,13 +1,14 @@
 """Tells the gateways where an image stands, at most twice a second; nobody waits for it."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chassis.process import every
 from contracts.transient import RenderProgress
 from messaging.bus import Bus
 from messaging.errors import Outage
+from messaging.tracing import traceparent
 from services.renderer.domain.jobs import Job, Key
 from services.renderer.domain.remote import Queued, Running
 from services.renderer.ports import Clock, Waiting
@@ -30,6 +31,8 @@ class _Word:
     step: int = 0
     steps: int = 0
     ahead: int = 0
+    #: Where it was seen; a word that waits is said by somebody else.
+    traceparent: str | None = field(default_factory=traceparent, compare=False)
 
 
 class Progress:
@@ -91,7 +94,8 @@ class Progress:
                     step=word.step,
                     steps=word.steps,
                     ahead=word.ahead,
-                )
+                ),
+                traces=[word.traceparent],
             )
 
     def _is_time(self, key: Key) -> bool:
