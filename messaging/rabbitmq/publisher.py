@@ -51,6 +51,8 @@ class Publisher:
         traces: Sequence[str | None] = (),
     ) -> None:
         """Returns when all are safe; `traces` as `Bus.publish` says. Raises Outage, or Unroutable."""
+        if not messages:
+            return
         with publishing(messages, traces) as told:
             parcels = [self._addressed(*each, cause) for each in zip(messages, told, strict=True)]
             await self._send(parcels)
@@ -76,13 +78,15 @@ class Publisher:
         return Parcel(EXCHANGE, envelope.route, envelope.body, properties, message.mandatory, lasting)
 
     async def _send(self, parcels: Sequence[Parcel]) -> None:
-        if not parcels:
-            return
         with border(f"publishing {', '.join(sorted({parcel.key for parcel in parcels}))}"):
             async with asyncio.timeout(TIMEOUT + EACH * len(parcels)):
-                if len(parcels) == 1:  # as nearly always: no task for it
-                    return await self._send_one(parcels[0])
-                ends = await asyncio.gather(*map(self._send_one, parcels), return_exceptions=True)
+                await self._send_all(parcels)
+
+    async def _send_all(self, parcels: Sequence[Parcel]) -> None:
+        if len(parcels) == 1:  # as nearly always: no task for it
+            await self._send_one(parcels[0])
+            return
+        ends = await asyncio.gather(*map(self._send_one, parcels), return_exceptions=True)
         failed = [end for end in ends if isinstance(end, BaseException)]
         for error in chain((e for e in failed if isinstance(e, Unroutable)), failed):
             raise error

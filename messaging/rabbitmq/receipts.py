@@ -50,8 +50,8 @@ class Receipts:
         self._of: _Channel | None = None
 
     async def acknowledge(self, delivered: DeliveredMessage) -> bool:
-        """With whatever comes due in the same turn of the event loop. False where its channel is gone: then it
-        comes again, which every handler allows."""
+        """With whatever comes due in the same turn of the event loop. False where its channel is gone: then
+        it comes again, which every handler allows."""
         channel = delivered.channel
         if self._of is None or self._of.channel is not channel:
             self._of = _Channel(channel)
