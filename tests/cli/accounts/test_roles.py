@@ -14,6 +14,7 @@ from cli.accounts.passwords import ROLES
 from cli.accounts.roles import SERVICES, verifier
 from contracts.topology import READERS
 from tests.cli.accounts.databases import Prepared, executed, prepared
+from tests.deploy.manifests import query
 from tests.nodes.postgres import Server
 
 REFUSED = asyncpg.InsufficientPrivilegeError
@@ -73,8 +74,8 @@ async def test_nobody_looks_at_anothers_tables(known: Prepared, service: str) ->
 
 
 async def test_the_monitor_counts_what_waits_and_sees_nothing_of_it(known: Prepared) -> None:
-    asked = "SELECT count(*) FROM renderer.jobs WHERE state = 'waiting'"
-    assert [tuple(row) for row in await executed(known.url("monitor"), asked)] == [(0,)]
+    """With the question that KEDA asks."""
+    assert [tuple(row) for row in await executed(known.url("monitor"), query())] == [(0,)]
     for statement in ("SELECT * FROM renderer.jobs", "DELETE FROM renderer.jobs"):
         with pytest.raises(REFUSED):
             await executed(known.url("monitor"), statement)
