@@ -7,34 +7,21 @@ from drawing is compared with 100 ms, above which people notice.
 
 import argparse
 import asyncio
-import io
-import random
 import sys
-from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from PIL import Image
 from playwright.async_api import Page, expect
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from bench.verdict import Bar, verdict
-from contracts.events import IndicesReserved
-from contracts.message import Message
-from sandbox.serving import serve
-from tests.journeys.waiting import until
 from tests.page.browser import DESKTOP, browser
-from tests.services.gateway.http.door import Door, opened, token
-from tests.services.gateway.http.peer import stored
+from tests.page.many import many
+from tests.services.gateway.http.door import token
 
 NOTICED_MS = 100.0
 BAR = Bar(at_most=1.0)
-BATCH = 1000
 #: Milliseconds that a whole scroll may take before it is given up.
 PATIENCE_MS = 600_000
 
@@ -46,74 +33,51 @@ new PerformanceObserver((list) => tasks.push(...list.getEntries().map((each) => 
 #: Scrolls as a hand does, half a screen at a time, until the last image is there and seen.
 _SCROLL = """async (wanted) => {
   window.tasks.length = 0;
-  const seen = () => document.querySelectorAll(".item").length;
+  const counted = document.querySelector(".gallery-head .facts");
+  const known = () => counted.textContent === `${wanted.toLocaleString()} images`;
   const end = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 4;
-  while (seen() < wanted || !end()) {
+  let most = 0;
+  while (!known() || !end()) {
     scrollBy(0, innerHeight / 2);
     await new Promise((resolve) => setTimeout(resolve, 60));
+    most = Math.max(most, document.querySelectorAll(".item").length);
   }
-  return window.tasks;
+  return { tasks: window.tasks, most };
 }"""
 
 
-async def measure(images: int) -> list[float]:
-    """Milliseconds of every task over 50 ms, as the browser tells them."""
+@dataclass(frozen=True)
+class Scrolled:
+    #: Milliseconds of every task over 50 ms, as the browser tells them.
+    tasks: list[float]
+    #: Images that were in the document at once.
+    most: int
+
+
+async def measure(images: int) -> Scrolled:
     with TemporaryDirectory(prefix="darkroom-page-") as name:
-        pictures = Starlette(routes=[Route("/{name:path}", _thumbnail)])
-        async with (
-            serve(pictures) as host,
-            opened(Path(name), IMAGE_HOSTS=host) as door,
-            browser() as chromium,
-        ):
-            character = await _filled(door, host, images)
+        async with many(Path(name), images) as there, browser() as chromium:
             width, height = DESKTOP
             page = await chromium.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(PATIENCE_MS)
             await page.add_init_script(_WATCH)
-            return await _scrolled(page, f"{door.url}/#token={token()}", character, images)
+            return await _scrolled(page, f"{there.door.url}/#token={token()}", there.character, images)
 
 
-async def _filled(door: Door, host: str, images: int) -> str:
-    """The id of a character with so many images."""
-
-    def all_there(event: IndicesReserved) -> Sequence[Message]:
-        there = (stored(event, ordinal) for ordinal in range(event.quantity))
-        return [each.model_copy(update={"url": f"{host}/{each.index}"}) for each in there]
-
-    door.peer.script = all_there
-    character = await door.character()
-    for _ in range(images // BATCH):
-        batch = await door.batch(character, BATCH)
-        await until(partial(_is_made, door, batch["id"]))
-    return character
-
-
-async def _is_made(door: Door, batch_id: str) -> bool:
-    return bool((await door.seen(batch_id))["status"] == "succeeded")
-
-
-async def _scrolled(page: Page, door: str, character: str, images: int) -> list[float]:
+async def _scrolled(page: Page, door: str, character: str, images: int) -> Scrolled:
     await page.goto(door)
     await page.wait_for_selector(".make-form")
     await page.goto(f"{door.partition('#')[0]}#/gallery/{character}")
     await expect(page.locator(".item").first).to_be_visible(timeout=60_000)
-    tasks: Any = await page.evaluate(_SCROLL, images)
-    return [float(each) for each in tasks]
-
-
-async def _thumbnail(request: Request) -> Response:
-    """A small picture of its own for each address."""
-    dice = random.Random(request.path_params["name"])
-    picture = Image.new("RGB", (200, 300), tuple(dice.randrange(256) for _ in range(3)))
-    kept = io.BytesIO()
-    picture.save(kept, "JPEG")
-    return Response(kept.getvalue(), media_type="image/jpeg", headers={"Cache-Control": "max-age=86400"})
+    told: Any = await page.evaluate(_SCROLL, images)
+    return Scrolled([float(each) for each in told["tasks"]], int(told["most"]))
 
 
 async def _main(images: int) -> int:
-    tasks = sorted(await measure(images))
-    longest = tasks[-1] if tasks else 0.0
-    print(f"{images} images: {len(tasks)} tasks over 50 ms, the longest {longest:.0f} ms", flush=True)
+    scrolled = await measure(images)
+    longest = max(scrolled.tasks, default=0.0)
+    print(f"{images} images, at most {scrolled.most} of them in the document at once", flush=True)
+    print(f"{len(scrolled.tasks)} tasks over 50 ms, the longest {longest:.0f} ms", flush=True)
     return verdict("page", longest / NOTICED_MS, BAR)
 
 

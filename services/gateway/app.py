@@ -53,6 +53,8 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 EVENTS = 32
 #: Archives that one process sends at once, and of them to one user.
 EXPORTS, EXPORTS_PER_USER = 8, 1
+#: Single images that one process holds at once to send them, and of them to one user.
+DOWNLOADS, DOWNLOADS_PER_USER = 32, 6
 #: Seconds that storage may be silent while an archive is made.
 STORAGE_SECONDS = 30.0
 #: Seconds between two looks for what is too old.
@@ -95,6 +97,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
             generate_wait=settings.generate_wait,
             limits=limits,
             exports=Exports(EXPORTS, EXPORTS_PER_USER),
+            downloads=Exports(DOWNLOADS, DOWNLOADS_PER_USER, "too_many_downloads"),
             stored=StoredImages(http),
             operate=OperateDesk(fleet, SqlFigures(database), bus.dead),
         )

@@ -38,7 +38,10 @@ class Visitor:
     complaints: list[str] = field(default_factory=list)
 
     async def signs_in(self, scope: str = "") -> None:
-        token = issue(SECRET, self.username, 3600, scope)
+        await self.comes_with(issue(SECRET, self.username, 3600, scope))
+
+    async def comes_with(self, token: str) -> None:
+        """By a link, as a host product makes it."""
         await self.page.goto(f"{self.url}/#token={token}")
         await expect(self.page.get_by_role("form", name="Make images")).to_be_visible()
 

@@ -82,11 +82,15 @@ async def _written(archive: ZipFile, item: Item, fetch: Fetch) -> dict[str, Any]
         data = await fetch(asset)
     except Missing as why:
         return {**item.told, "file": None, "missing": str(why)}
-    ending = PurePosixPath(urlsplit(asset.url).path).suffix or ".bin"
-    name = f"images/{asset.name}{ending}"
+    name = f"images/{file_name(asset)}"
     made = ZipInfo(name, asset.created_at.timetuple()[:6])
     archive.writestr(made, data)
     return {**item.told, "file": name, "missing": None}
+
+
+def file_name(asset: ImageStored) -> str:
+    """The image's own name, with the ending under which storage serves it."""
+    return asset.name + (PurePosixPath(urlsplit(asset.url).path).suffix or ".bin")
 
 
 def _copied(archive: ZipFile, listed: IO[bytes]) -> Any:

@@ -48,6 +48,7 @@ CODES: Mapping[str, Code] = {
     **{code: Code(422, "what is asked for can't be made") for code in acceptance.CODES},
     "too_many_streams": Code(429, "100 streams of this user are open; close one, or look again later"),
     "too_many_exports": Code(429, "an export is being sent; ask again when it has ended"),
+    "too_many_downloads": Code(429, "6 images are being sent to this user; ask again when one has ended"),
     "too_many_images": Code(429, "1998 of 2000 images are outstanding; 8 more have to wait until some end"),
     "too_many_batches": Code(429, "120 batches were asked for in the last minute; at most 120 may be"),
     "internal_error": Code(500, "something here is broken; it was logged"),

@@ -47,6 +47,7 @@ class Desk:
     generate_wait: float
     limits: Limits
     exports: Exports
+    downloads: Exports
     stored: StoredImages
     operate: OperateDesk
 

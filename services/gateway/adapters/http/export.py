@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
@@ -9,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from services.gateway.adapters.archive import Item, archived
 from services.gateway.adapters.http.codes import answers
 from services.gateway.adapters.http.desk import AtDesk, ByCaller, Desk, Guarded, needs
-from services.gateway.adapters.http.image_pages import shown
+from services.gateway.adapters.http.image_pages import Favourite, Placeholder, shown
+from services.gateway.adapters.http.images import Narrowed, narrow, narrowed
 from services.gateway.adapters.http.orders import known_character
 from services.gateway.domain.pictures import Sort, Wanted
 
@@ -36,22 +38,31 @@ async def _place(desk: AtDesk, caller: ByCaller) -> AsyncIterator[None]:
     "/{character_id}/export",
     operation_id="exportImages",
     dependencies=[needs("images:read"), Depends(_place)],
-    summary="Download all images of a character",
+    summary="Download a character's images",
     response_class=Archive,
     responses={
         200: {"description": "A ZIP archive"},
-        **answers("not_found", "too_many_exports"),
+        **answers("not_found", "invalid_request", "too_many_exports"),
     },
 )
-async def export(character_id: str, desk: AtDesk, caller: ByCaller, request: Request) -> Response:
-    """What the caller has of it in storage, by number, in the folder `images`, and `images.jsonl` with a line
-    for each: the image as `GET /v1/images/{id}` tells it, its `file` in the archive, and in `missing` why
-    there is none. Sent while it is made, so its length is not known ahead."""
+async def export(
+    character_id: str,
+    desk: AtDesk,
+    caller: ByCaller,
+    narrowed: Annotated[Narrowed, Depends(narrowed)],
+    request: Request,
+    favourite: Favourite = None,
+    placeholder: Placeholder = None,
+) -> Response:
+    """What the caller has of it in storage, all or what is asked for, by number, in the folder `images`, and
+    `images.jsonl` with a line for each: the image as `GET /v1/images/{id}` tells it, its `file` in the
+    archive, and in `missing` why there is none. Sent while it is made, so its length is not known ahead."""
     character = await known_character(desk, character_id, caller.username)
+    whole = Wanted(caller.username, Sort.INDEX, limit=GROUP, character_id=character_id)
+    wanted = await narrow(desk, replace(whole, favourite=favourite, placeholder=placeholder), narrowed)
     named = {"Content-Disposition": f'attachment; filename="{character.slug}.zip"'}
     if request.scope["darkroom.head"]:
         return Response(headers=named, media_type=Archive.media_type)
-    wanted = Wanted(caller.username, Sort.INDEX, limit=GROUP, character_id=character_id)
     return Archive(archived(_items(desk, wanted), desk.stored.fetch), headers=named)
 
 

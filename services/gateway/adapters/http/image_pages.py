@@ -12,12 +12,15 @@ from services.gateway.adapters.http.desk import ByCaller, Desk
 from services.gateway.adapters.http.image_shapes import PicturePage, PictureShape
 from services.gateway.domain.pictures import Picture, Place, Sort, Wanted, image_key
 
+Favourite = Annotated[bool | None, Query(description="only favourites, or only what is none")]
+Placeholder = Annotated[bool | None, Query(description="only placeholders, or only real images")]
+
 
 def wanted(
     caller: ByCaller,
     sort: Annotated[Sort, Query(description="by the time of storing, or by number")] = Sort.NEWEST,
-    favourite: Annotated[bool | None, Query(description="only favourites, or only what is none")] = None,
-    placeholder: Annotated[bool | None, Query(description="only placeholders, or only real images")] = None,
+    favourite: Favourite = None,
+    placeholder: Placeholder = None,
     limit: cursors.Limit = 50,
     cursor: cursors.Cursor = None,
 ) -> Wanted:

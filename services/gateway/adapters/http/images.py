@@ -23,7 +23,7 @@ from services.gateway.adapters.http.image_shapes import (
 from services.gateway.adapters.http.orders import batch_id_of, known_character
 from services.gateway.adapters.http.problems import FieldError, Problem, not_found
 from services.gateway.adapters.http.shapes import Text
-from services.gateway.domain.pictures import Deletion, Key, Picture, image_key
+from services.gateway.domain.pictures import Deletion, Key, Picture, Wanted, image_key
 
 router = APIRouter(prefix="/v1", tags=["images"], route_class=Guarded)
 
@@ -33,7 +33,11 @@ MAX_IDS = 100
 ImageId = Annotated[str, Path(description="the image's id", examples=[examples.IMAGE_ID])]
 
 
-def _narrowed(
+#: A batch, a collection, and the keys of images; each None where it is not asked by.
+Narrowed = tuple[str | None, str | None, tuple[Key, ...] | None]
+
+
+def narrowed(
     batch: Annotated[Text | None, Query(max_length=200, description="images of this batch alone")] = None,
     collection: Annotated[
         Text | None, Query(max_length=40, description="images in this collection alone")
@@ -41,7 +45,7 @@ def _narrowed(
     ids: Annotated[
         Text | None, Query(max_length=8000, description=f"at most {MAX_IDS} ids, with commas")
     ] = None,
-) -> tuple[str | None, str | None, tuple[Key, ...] | None]:
+) -> Narrowed:
     return batch, collection, None if ids is None else _named(ids)
 
 
@@ -62,20 +66,14 @@ async def of_character(
     character_id: str,
     desk: AtDesk,
     wanted: Asked,
-    narrowed: Annotated[Any, Depends(_narrowed)],
+    narrowed: Annotated[Any, Depends(narrowed)],
     request: Request,
     response: Response,
 ) -> PicturePage:
     """What the caller has of it in storage, placeholders and what is being deleted among it. A page stays
     where it is while new images come."""
     await known_character(desk, character_id, wanted.username)
-    batch, collection, keys = narrowed
-    if collection is not None and await desk.collections.find(wanted.username, collection) is None:
-        raise not_found("collection")
-    batch_ids = None if batch is None else (batch, batch_id_of(wanted.username, batch))
-    wanted = replace(
-        wanted, character_id=character_id, collection_id=collection, batch_ids=batch_ids, keys=keys
-    )
+    wanted = await narrow(desk, replace(wanted, character_id=character_id), narrowed)
     return await page(desk, wanted, request, response)
 
 
@@ -88,7 +86,7 @@ async def of_character(
 )
 async def look(image_id: ImageId, desk: AtDesk, caller: ByCaller) -> PictureShape:
     """With the settings that it was made with."""
-    return shown(desk, await _found(desk, caller.username, _key(image_id)))
+    return shown(desk, await found(desk, caller.username, key_of(image_id)))
 
 
 @router.patch(
@@ -103,11 +101,11 @@ async def look(image_id: ImageId, desk: AtDesk, caller: ByCaller) -> PictureShap
 )
 async def mark(image_id: ImageId, asked: Mark, desk: AtDesk, caller: ByCaller) -> PictureShape:
     """Or none any more. Its owner's mark stays through retries, whatever the image becomes."""
-    key = _key(image_id)
+    key = key_of(image_id)
     if not await desk.marks.favourite(caller.username, [key], asked.favourite):
         raise not_found("image")
     desk.stage.changed(key[0])
-    return shown(desk, await _found(desk, caller.username, key))
+    return shown(desk, await found(desk, caller.username, key))
 
 
 @router.delete(
@@ -125,7 +123,7 @@ async def mark(image_id: ImageId, asked: Mark, desk: AtDesk, caller: ByCaller) -
 async def delete(image_id: ImageId, desk: AtDesk, caller: ByCaller, response: Response) -> PictureShape:
     """Takes it out of storage: `deleting` first, `deleted` once it is gone. Its number is never used again.
     Again and again is once."""
-    key = _key(image_id)
+    key = key_of(image_id)
     end = (await desk.marks.delete(caller.username, [key])).get(key)
     if end is None:
         raise not_found("image")
@@ -137,7 +135,7 @@ async def delete(image_id: ImageId, desk: AtDesk, caller: ByCaller, response: Re
         response.headers["Retry-After"] = views.RETRY_AFTER
     desk.relay.ring()
     desk.stage.changed(key[0])
-    return shown(desk, await _found(desk, caller.username, key))
+    return shown(desk, await found(desk, caller.username, key))
 
 
 @router.post(
@@ -159,14 +157,25 @@ async def bulk(asked: Bulk, desk: AtDesk, caller: ByCaller) -> BulkResults:
     return BulkResults(items=[BulkResult(id=each, status=end) for each, end in zip(ids, said, strict=True)])
 
 
-async def _found(desk: Desk, username: str, key: Key) -> Picture:
-    found = await desk.pictures.find(username, key)
-    if found is None:
+async def narrow(desk: Desk, wanted: Wanted, to: Narrowed) -> Wanted:
+    """Raises Problem where the collection is not the caller's."""
+    batch, collection, keys = to
+    if collection is not None and await desk.collections.find(wanted.username, collection) is None:
+        raise not_found("collection")
+    batch_ids = None if batch is None else (batch, batch_id_of(wanted.username, batch))
+    return replace(wanted, collection_id=collection, batch_ids=batch_ids, keys=keys)
+
+
+async def found(desk: Desk, username: str, key: Key) -> Picture:
+    """Raises Problem."""
+    known = await desk.pictures.find(username, key)
+    if known is None:
         raise not_found("image")
-    return found
+    return known
 
 
-def _key(image_id: str) -> Key:
+def key_of(image_id: str) -> Key:
+    """Raises Problem."""
     key = image_key(image_id)
     if key is None:
         raise not_found("image")

@@ -1,4 +1,4 @@
-"""How many archives are being sent, and how many may be."""
+"""How many archives and files are being sent, and how many may be."""
 
 from collections import Counter
 
@@ -12,16 +12,17 @@ RETRY_AFTER = "30"
 class Exports:
     """The places for exports of one process."""
 
-    def __init__(self, places: int, per_user: int) -> None:
+    def __init__(self, places: int, per_user: int, full: str = "too_many_exports") -> None:
+        """`full` is the code that tells that there is no place."""
         self._places = places
         self._per_user = per_user
+        self._full = full
         self._taken: Counter[str] = Counter()
 
     def take(self, username: str) -> None:
         """Raises Problem where there is no place."""
         if self._taken[username] >= self._per_user or self._taken.total() >= self._places:
-            detail = CODES["too_many_exports"].example
-            raise Problem("too_many_exports", detail, headers={"Retry-After": RETRY_AFTER})
+            raise Problem(self._full, CODES[self._full].example, headers={"Retry-After": RETRY_AFTER})
         self._taken[username] += 1
 
     def leave(self, username: str) -> None:

@@ -13,17 +13,39 @@ const LOOK = 3_000;
 export class Batches extends EventTarget {
   #known = new Map();
   #followed = new Map();
+  #asked = new Map();
+  #cursor = null;
   #leaving = new AbortController();
 
-  /** The newest ones, newest first. */
+  /** The heads of the newest, then of the older ones; false where there are no more. Their images come with
+      `look`, and with the stream of what is under way. */
   async load(count = 12) {
-    const page = await call("GET", `/v1/batches?limit=${count}`);
-    const loaded = await Promise.all(page.items.map((each) => call("GET", `/v1/batches/${each.id}`)));
-    for (const batch of loaded.reverse()) this.take(batch);
+    const after = this.#cursor ? `&cursor=${encodeURIComponent(this.#cursor)}` : "";
+    const page = await call("GET", `/v1/batches?limit=${count}${after}`);
+    this.#cursor = page.next_cursor;
+    for (const head of page.items) if (!this.#known.has(head.id)) this.take({ ...head, images: null });
+    return page.has_more;
   }
 
-  get newestFirst() {
-    return [...this.#known.values()].reverse();
+  /** Somebody sees it: its images are asked for, once, unless its stream brings them. */
+  async look(id) {
+    if (this.#followed.has(id)) return;
+    try {
+      await this.whole(id);
+    } catch (error) {
+      toast(error.message, "wrong");
+    }
+  }
+
+  /** The batch with its images and settings. Raises Problem and Offline. */
+  whole(id) {
+    const known = this.#known.get(id);
+    if (known.images) return Promise.resolve(known);
+    if (!this.#asked.has(id)) {
+      const asked = call("GET", `/v1/batches/${id}`, { signal: this.#leaving.signal }).finally(() => this.#asked.delete(id));
+      this.#asked.set(id, asked.then((batch) => (this.take(batch), batch)));
+    }
+    return this.#asked.get(id);
   }
 
   get(id) {
@@ -73,7 +95,7 @@ export class Batches extends EventTarget {
   /** Beyond the streams there is a look now and then, until one is free. */
   async #poll(id) {
     while (this.#followed.size > STREAMS && !this.#leaving.signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      if (this.#known.get(id).images) await new Promise((resolve) => setTimeout(resolve, LOOK));
       const batch = await call("GET", `/v1/batches/${id}`, { signal: this.#leaving.signal });
       this.#known.set(id, batch);
       this.#changed(id);
@@ -85,6 +107,7 @@ export class Batches extends EventTarget {
     const batch = this.#known.get(id);
     if (event === "completed" || (event === "status" && data.images)) this.#known.set(id, data);
     else if (event === "status") Object.assign(batch, data);
+    else if (!batch.images) return;
     else if (event === "output") replaceImage(batch, data);
     else if (event === "progress") applyStep(batch, data);
     this.#changed(id);

@@ -1,8 +1,9 @@
-// What of a character's images is shown, and in which order; and the archive of it.
+// What of a character's images is shown, and in which order; and the archive of that.
 
-import { call, send } from "./api.js";
+import { call } from "./api.js";
 import { name, sure } from "./dialogs.js";
 import { fill, h, set, toast } from "./dom.js";
+import { saved } from "./saving.js";
 
 const SORTS = [
   ["newest", "Newest first"],
@@ -23,7 +24,7 @@ export class Filters {
     this.drop = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#drop() }, "Drop collection");
     this.collection.addEventListener("change", () => this.#chosenCollection());
     this.batch = h("input", { "aria-label": "Batch", type: "search", placeholder: "batch id", onchange: changed });
-    this.archive = h("button", { type: "button", class: "quiet", onclick: () => this.#export(here) }, "Download all");
+    this.archive = h("button", { type: "button", class: "quiet", title: "What is shown, as one archive", onclick: () => this.#export(here) }, "Download");
     this.element = h(
       "div",
       { class: "filters", role: "group", "aria-label": "Filters" },
@@ -95,30 +96,16 @@ export class Filters {
     return asked;
   }
 
-  /** The token goes as a header, so the archive comes through here and not by a bare link. */
   async #export(here) {
     this.archive.disabled = true;
     try {
-      const response = await send("GET", `${here}/export`);
-      const name = response.headers.get("Content-Disposition")?.match(/filename="([^"]+)"/)?.[1] ?? "images.zip";
-      await save(response, name);
+      await saved(`${here}/export?${this.#chosen()}`, "images.zip");
     } catch (error) {
       if (error.name !== "AbortError") toast(error.message, "wrong");
     } finally {
       this.archive.disabled = false;
     }
   }
-}
-
-/** Straight to the disk where the browser can, else through its memory. */
-async function save(response, name) {
-  if (window.showSaveFilePicker) {
-    const file = await window.showSaveFilePicker({ suggestedName: name });
-    return response.body.pipeTo(await file.createWritable());
-  }
-  const address = URL.createObjectURL(await response.blob());
-  h("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 function toggle(said, changed) {

@@ -35,7 +35,7 @@ export async function gallery(room, { path, go }) {
   const collections = await gather("/v1/collections?limit=100");
   const told = (now) => [selection, filters].forEach((each) => each.offer(now));
   const again = () => grid.restart();
-  const selection = new Selection({ collections, told, done: again, inside: () => filters.collection.value });
+  const selection = new Selection({ collections, here, told, done: again, shown: () => grid.images, inside: () => filters.collection.value });
   const filters = new Filters({ collections, told, here, changed: again });
   const grid = new Grid({
     signal: leaving.signal,
@@ -54,6 +54,7 @@ export async function gallery(room, { path, go }) {
       more: () => grid.more(),
       changed: (image) => grid.refresh(image),
       deleted: (image) => grid.drop(image),
+      closed: (image) => grid.reveal(image),
       reuse: (wish) => go("make", { wish }),
     });
 

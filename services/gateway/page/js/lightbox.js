@@ -3,16 +3,17 @@
 import { call } from "./api.js";
 import { fill, h, say, set, sign, toast } from "./dom.js";
 import { sure } from "./dialogs.js";
+import { saved } from "./saving.js";
 import { when, why } from "./words.js";
 
 /**
- * `images` is a live list of shapes; `more()` may lengthen it. `changed(image)` and `deleted(image)` tell whoever
- * shows the list, `reuse(settings)` whoever has the form.
+ * `images` is a live list of shapes; `more()` may lengthen it. `changed(image)`, `deleted(image)` and
+ * `closed(image)`, with the one seen last, tell whoever shows the list, `reuse(settings)` whoever has the form.
  */
 export class Lightbox {
   #place = 0;
 
-  constructor({ images, more = async () => {}, changed = () => {}, deleted = () => {}, reuse }) {
+  constructor({ images, more = async () => {}, changed = () => {}, deleted = () => {}, closed = () => {}, reuse }) {
     Object.assign(this, { images, more, changed, deleted, reuse });
     this.picture = h("img", { class: "full", alt: "" });
     this.caption = h("h2", { id: "lightbox-title" });
@@ -20,8 +21,7 @@ export class Lightbox {
     this.favourite = tool("star", "Favourite", () => this.#favour());
     this.previous = tool("left", "Previous image", () => this.#go(-1));
     this.next = tool("right", "Next image", () => this.#go(1));
-    // In a tab of its own: browsers download from another host only what that host says is to be downloaded.
-    this.file = h("a", { class: "tool", target: "_blank", rel: "noopener", title: "Open the file" }, sign("download"), h("span", { class: "unseen" }, "Open the file"));
+    this.file = tool("download", "Download", () => this.#download());
     this.remove = tool("trash", "Delete", () => this.#delete());
     this.again = h("button", { type: "button", class: "quiet", onclick: () => this.#reuse() }, "Use these again");
     const close = tool("close", "Close", () => this.element.close());
@@ -33,7 +33,10 @@ export class Lightbox {
       h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.file, this.remove, close), this.caption, this.facts, this.again),
     );
     this.element.addEventListener("keydown", (event) => this.#key(event));
-    this.element.addEventListener("close", () => this.element.remove());
+    this.element.addEventListener("close", () => {
+      this.element.remove();
+      if (this.image) closed(this.image);
+    });
   }
 
   get image() {
@@ -56,7 +59,6 @@ export class Lightbox {
     say(this.caption, image.name ?? `Number ${image.index}`);
     this.#ends();
     set(this.favourite, "aria-pressed", image.favourite ? "true" : "false");
-    set(this.file, "href", image.url);
     this.#tell(image, null);
     const known = await call("GET", `/v1/images/${encodeURIComponent(image.id)}`).catch(() => null);
     if (known && this.image === image) this.#tell(image, (this.settings = known));
@@ -96,11 +98,13 @@ export class Lightbox {
     event.preventDefault();
   }
 
-  #go(by) {
+  async #go(by) {
     const place = this.#place + by;
-    if (place < 0 || place >= this.images.length) return;
+    // Whoever is quicker than the list waits for it.
+    if (place >= this.images.length) await this.more();
+    if (place !== this.#place + by || place < 0 || place >= this.images.length) return;
     this.#place = place;
-    this.#show();
+    await this.#show();
   }
 
   async #favour() {
@@ -126,6 +130,18 @@ export class Lightbox {
       await this.#show();
     } catch (error) {
       toast(error.message, "wrong");
+    }
+  }
+
+  async #download() {
+    const { id, name } = this.image;
+    this.file.disabled = true;
+    try {
+      await saved(`/v1/images/${encodeURIComponent(id)}/file`, name);
+    } catch (error) {
+      toast(error.message, "wrong");
+    } finally {
+      this.file.disabled = false;
     }
   }
 

@@ -3,7 +3,7 @@
 import { BatchCard } from "./batch.js";
 import { Batches } from "./batches.js";
 import { characters, remember } from "./characters.js";
-import { fill, h, set } from "./dom.js";
+import { fill, h, set, toast } from "./dom.js";
 import { MakeForm } from "./form.js";
 import { Lightbox } from "./lightbox.js";
 
@@ -28,23 +28,48 @@ export async function make(room, { wish }) {
     cards.get(batch.id).element.scrollIntoView({ block: "nearest" });
   }
 
-  batches.addEventListener("changed", ({ detail: batch }) => {
-    if (!cards.has(batch.id)) {
-      const card = new BatchCard(batches, { open, reuse });
-      // Newest first, also where the older ones are still being loaded.
-      const older = [...list.children].find((each) => each.dataset.at < batch.created_at);
-      card.element.dataset.at = batch.created_at;
-      cards.set(batch.id, card);
-      list.insertBefore(card.element, older ?? null);
+  const eye = new IntersectionObserver(seen, { rootMargin: "400px" });
+  function seen(entries) {
+    for (const { target } of entries.filter((each) => each.isIntersecting)) {
+      eye.unobserve(target);
+      batches.look(target.dataset.id);
     }
-    cards.get(batch.id).update(batch);
+  }
+
+  function card(batch) {
+    const made = new BatchCard(batches, { open, reuse });
+    Object.assign(made.element.dataset, { id: batch.id, at: batch.created_at });
+    // Newest first, also where the older ones are still being loaded.
+    const below = [...list.children].find((each) => each.dataset.at < batch.created_at);
+    cards.set(batch.id, made);
+    list.insertBefore(made.element, below ?? null);
+    eye.observe(made.element);
     set(nothing, "hidden", true);
+    return made;
+  }
+
+  // However many news of one batch come between two frames, it is shown once.
+  const stale = new Map();
+  batches.addEventListener("changed", ({ detail: batch }) => {
+    if (!cards.has(batch.id)) card(batch).update(batch);
+    if (stale.size === 0) requestAnimationFrame(show);
+    stale.set(batch.id, batch);
   });
+  function show() {
+    for (const [id, batch] of stale) cards.get(id).update(batch);
+    stale.clear();
+  }
   batches.addEventListener("line", ({ detail }) => set(lost, "hidden", detail !== "lost"));
 
-  fill(room, h("h1", { class: "unseen" }, "Make images"), h("div", { class: "make" }, h("aside", {}, form.element), list));
-  await Promise.all([characters().then((known) => form.load(known)), batches.load()]);
+  const older = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => load().catch((error) => toast(error.message, "wrong")) }, "Show older batches");
+  const load = async () => set(older, "hidden", !(await batches.load()));
+  const shown = h("div", { class: "stack" }, list, h("div", {}, older));
+  fill(room, h("h1", { class: "unseen" }, "Make images"), h("div", { class: "make" }, h("aside", {}, form.element), shown));
+  await Promise.all([characters().then((known) => form.load(known)), load()]);
   set(nothing, "hidden", cards.size > 0);
   if (wish) reuse(wish);
-  return () => batches.close();
+  return () => {
+    eye.disconnect();
+    batches.close();
+  };
 }

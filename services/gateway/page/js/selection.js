@@ -3,19 +3,22 @@
 import { call } from "./api.js";
 import { name, sure } from "./dialogs.js";
 import { fill, h, say, set, toast } from "./dom.js";
+import { saved } from "./saving.js";
 import { many } from "./words.js";
 
 //: Images that one call may name.
 const MOST = 500;
+//: Images that an archive may be asked for by their ids.
+const ARCHIVED = 100;
 
 export class Selection {
-  #chosen = new Map();
+  #chosen = new Set();
   #last = null;
-  #order = [];
 
-  /** `inside()` is the collection that is looked at, if any; `told` hears of all collections as they are now. */
-  constructor({ collections, inside, told, done }) {
-    Object.assign(this, { collections, inside, told, done });
+  /** `here` is the character; `shown()` are the images to choose from, in their order; `inside()` is the collection that is looked at, if
+      any; `told` hears of all collections as they are now. */
+  constructor({ collections, here, shown, inside, told, done }) {
+    Object.assign(this, { collections, here, shown, inside, told, done });
     this.count = h("span", { role: "status" });
     this.into = h("select", { "aria-label": "Put into a collection", onchange: () => this.#collect() });
     this.#offer();
@@ -26,6 +29,7 @@ export class Selection {
       button("Favourite", () => this.#bulk("favourite", "marked as favourites")),
       button("Not favourite", () => this.#bulk("unfavourite", "no longer favourites")),
       this.into,
+      button("Download", () => this.#download()),
       (this.out = button("Take out of the collection", () => this.#takeOut())),
       button("Delete", () => this.#delete(), "danger"),
       button("Clear", () => this.clear()),
@@ -34,11 +38,11 @@ export class Selection {
 
   /** The box that chooses an image; with Shift, all from the last one to this. */
   box(image, said) {
-    const box = h("input", { type: "checkbox", class: "mark", "aria-label": `Select ${said.toLowerCase()}` });
-    this.#order.push([image.id, box]);
+    const box = h("input", { type: "checkbox", class: "mark", value: image.id, "aria-label": `Select ${said.toLowerCase()}` });
+    box.checked = this.#chosen.has(image.id);
     box.addEventListener("click", (event) => {
-      if (event.shiftKey && this.#last) this.#range(image.id, box.checked);
-      else this.#choose(image.id, box, box.checked);
+      const range = event.shiftKey && this.#last ? this.#range(image.id) : [image.id];
+      for (const id of range) box.checked ? this.#chosen.add(id) : this.#chosen.delete(id);
       this.#last = image.id;
       this.#show();
     });
@@ -46,25 +50,19 @@ export class Selection {
   }
 
   clear() {
-    for (const box of this.#chosen.values()) box.checked = false;
     this.#chosen.clear();
-    this.#order = this.#order.filter(([, box]) => box.isConnected);
     this.#last = null;
     this.#show();
   }
 
-  #range(id, wanted) {
-    const places = [id, this.#last].map((each) => this.#order.findIndex(([known]) => known === each));
-    for (const [each, box] of this.#order.slice(Math.min(...places), Math.max(...places) + 1)) this.#choose(each, box, wanted);
-  }
-
-  #choose(id, box, wanted) {
-    box.checked = wanted;
-    if (wanted) this.#chosen.set(id, box);
-    else this.#chosen.delete(id);
+  #range(id) {
+    const ids = this.shown().map((each) => each.id);
+    const places = [id, this.#last].map((each) => ids.indexOf(each));
+    return places.includes(-1) ? [id] : ids.slice(Math.min(...places), Math.max(...places) + 1);
   }
 
   #show() {
+    for (const box of document.querySelectorAll(".mark")) box.checked = this.#chosen.has(box.value);
     set(this.element, "hidden", this.#chosen.size === 0);
     set(this.out, "hidden", !this.inside());
     say(this.count, `${many(this.#chosen.size, "image")} selected`);
@@ -88,7 +86,7 @@ export class Selection {
 
   async #bulk(action, said) {
     try {
-      const ids = [...this.#chosen.keys()];
+      const ids = [...this.#chosen];
       let done = 0;
       for (let at = 0; at < ids.length; at += MOST) {
         const told = await call("POST", "/v1/images/bulk", { body: { action, ids: ids.slice(at, at + MOST) } });
@@ -101,10 +99,21 @@ export class Selection {
     }
   }
 
+  async #download() {
+    const ids = [...this.#chosen];
+    if (ids.length > ARCHIVED) return toast(`At most ${ARCHIVED} at once; put them into a collection and download that.`, "wrong");
+    const one = `/v1/images/${encodeURIComponent(ids[0])}/file`;
+    try {
+      await (ids.length === 1 ? saved(one, "image") : saved(`${this.here}/export?ids=${ids.map(encodeURIComponent)}`, "images.zip"));
+    } catch (error) {
+      if (error.name !== "AbortError") toast(error.message, "wrong");
+    }
+  }
+
   async #takeOut() {
     const here = this.inside();
     try {
-      for (const id of this.#chosen.keys()) {
+      for (const id of this.#chosen) {
         await call("DELETE", `/v1/collections/${here}/images/${encodeURIComponent(id)}`);
       }
       await this.done();
@@ -122,7 +131,7 @@ export class Selection {
     if (!collection) return;
     if (chosen === "new") this.told([...this.collections, collection]);
     try {
-      const ids = [...this.#chosen.keys()];
+      const ids = [...this.#chosen];
       for (let at = 0; at < ids.length; at += MOST) {
         await call("POST", `/v1/collections/${collection.id}/images`, { body: { ids: ids.slice(at, at + MOST) } });
       }

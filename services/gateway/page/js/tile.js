@@ -4,7 +4,7 @@ import { fill, h, picture, say, set, sign } from "./dom.js";
 import { small, stageWord, why } from "./words.js";
 
 const SHOWN = new Set(["succeeded", "placeholder"]);
-const MENDABLE = new Set(["failed", "canceled", "placeholder"]);
+export const MENDABLE = new Set(["failed", "canceled", "placeholder"]);
 
 /** Keeps its elements over all states, so that focus and screen readers stay where they are. */
 export class Tile {

@@ -138,6 +138,24 @@ async def test_one_export_at_a_time_and_a_place_is_given_back(door: Door) -> Non
         assert (await door.areg.get(path(batch))).status_code == 200
 
 
+async def test_an_archive_of_some_has_what_a_list_with_the_same_question_has(door: Door) -> None:
+    async with shelf_for(door):
+        batch = await made(door, 3)
+        other = await made(door, 1)
+        first, last = f"{batch['id']}.0", f"{other['id']}.0"
+        await door.areg.patch(f"/v1/images/{last}", json={"favourite": True})
+        for asked, numbers in (
+            ({"favourite": "true"}, [4]),
+            ({"batch": batch["id"]}, [1, 2, 3]),
+            ({"ids": f"{first},{last}"}, [1, 4]),
+            ({"placeholder": "true"}, []),
+        ):
+            _, lines = opened((await door.areg.get(path(batch), params=asked)).content)
+            assert [line["index"] for line in lines] == numbers, asked
+        refused = await door.areg.get(path(batch), params={"collection": "col_nobodys"})
+    assert refused.status_code == 404
+
+
 async def test_a_look_at_the_head_fetches_nothing(door: Door) -> None:
     async with shelf_for(door) as shelf:
         batch = await made(door, 1)
