@@ -42,7 +42,8 @@ class Settings(ServiceSettings, TokenSettings):
     """One gateway process."""
 
     database_url: Url = Field(
-        description="`postgresql+asyncpg://user:password@host/db` or `sqlite+aiosqlite:///file`"
+        description="`postgresql+asyncpg://user:password@host/database`, with TLS "
+        "`?sslmode=verify-full&sslrootcert=FILE`; or `sqlite+aiosqlite:///file`"
     )
     generate_wait: float = Field(
         300.0, ge=0, le=3600, description="seconds that the old generate call waits before it answers 202"

@@ -12,7 +12,8 @@ class Settings(ServiceSettings):
     """Settings of one indexer process."""
 
     database_url: Url = Field(
-        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
+        description="`postgresql+asyncpg://user:password@host/database`, with TLS "
+        "`?sslmode=verify-full&sslrootcert=FILE`; or `sqlite+aiosqlite:///file`"
     )
     cloudinary_url: Url = Field(description="`cloudinary://key:secret@cloud`, where images are stored")
     adopt_existing: bool = Field(

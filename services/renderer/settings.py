@@ -49,7 +49,8 @@ class Settings(FleetSettings, BlobSettings, ServiceSettings):
     """Settings of one renderer process."""
 
     database_url: Url = Field(
-        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
+        description="`postgresql+asyncpg://user:password@host/database`, with TLS "
+        "`?sslmode=verify-full&sslrootcert=FILE`; or `sqlite+aiosqlite:///file`"
     )
     lease_seconds: float = Field(
         15.0, ge=0.2, description="seconds after which the work of a dead process is taken over by another"

@@ -25,7 +25,8 @@ class Settings(BlobSettings, ServiceSettings):
     """Settings of one uploader process."""
 
     database_url: Url = Field(
-        description="`postgresql+asyncpg://user:password@host/database`, or `sqlite+aiosqlite:///file`"
+        description="`postgresql+asyncpg://user:password@host/database`, with TLS "
+        "`?sslmode=verify-full&sslrootcert=FILE`; or `sqlite+aiosqlite:///file`"
     )
     cloudinary_url: Url = Field(description="`cloudinary://key:secret@cloud`, where images are stored")
     uploads: int = Field(6, ge=1, le=30, description="calls to Cloudinary at once, in each uploader process")

@@ -1,11 +1,13 @@
 """The roles of a real PostgreSQL: each has its own rows and nothing else."""
 
+import secrets
 from base64 import b64decode
 from collections.abc import Iterator
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.engine import make_url
 
 from chassis.database import open_database
 from chassis.settings import BadSettings
@@ -103,6 +105,31 @@ async def test_who_may_make_no_roles_is_told(known: Prepared) -> None:
     with pytest.raises(BadSettings, match="name a login that may make roles") as said:
         await apply_roles(settings(known.url("owner")), verifiers, known.prefix)
     assert "SCRAM" not in str(said.value)
+
+
+async def test_no_superuser_is_needed(postgres_node: Server) -> None:
+    """As with a database that somebody else runs: its owner may make roles, and is nothing more."""
+    owner, database = f"t{secrets.token_hex(4)}", await postgres_node.create_database()
+    made = Prepared(postgres_node, database, f"{owner}_")
+    here, everywhere = postgres_node.url(database), postgres_node.url("postgres")
+    try:
+        await executed(
+            here,
+            f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'owner'",
+            f"ALTER DATABASE {database} OWNER TO {owner}",
+        )
+        landlord = make_url(here).set(username=owner, password="owner")
+        verifiers = {name: verifier(password) for name, password in made.passwords.items()}
+        for _ in range(2):
+            plain = landlord.render_as_string(hide_password=False)
+            await apply_roles(settings(plain), verifiers, made.prefix)
+        await migrate(settings(made.url("owner")), made.prefix)
+        async with open_database(made.url("indexer"), "indexer", TABLES["indexer"]) as opened:
+            assert await opened.trouble() is None
+    finally:
+        await postgres_node.drop_database(database)
+        names = ", ".join([owner, *(f"{made.prefix}{name}" for name in ROLES)])
+        await executed(everywhere, f"DROP ROLE IF EXISTS {names}")
 
 
 def test_printed_sql_holds_no_password(known: Prepared) -> None:
