@@ -104,15 +104,21 @@ def counters_adopt(folders: list[str] = _FOLDERS) -> None:
 
 @app.command()
 def doctor(
-    topics: list[str] = typer.Argument(None, help="what to look at; everything where nothing is named"),
+    topics: list[str] = typer.Argument(
+        None, help="settings, broker, database, blobs, storage, fleet; all where nothing is named"
+    ),
+    as_json: bool = typer.Option(False, "--json", help="for programs"),
 ) -> None:
-    """Look at everything that the system leans on; exit 1 if anything is wrong."""
+    """Look at everything that the system leans on, and say what to do; exit 1 if anything is wrong."""
     from rich.console import Console
 
+    from chassis import logs
     from cli.doctor.show import examine
     from cli.doctor.topics import chosen
 
-    raise typer.Exit(asyncio.run(examine(chosen(topics or []), Console())))
+    # What libraries log of their connections is no answer to a person's question.
+    logs.configure("darkroom doctor", "error", "text")
+    raise typer.Exit(asyncio.run(examine(chosen(topics or []), Console(), as_json)))
 
 
 app.add_typer(blobs.app, name="blobs")

@@ -5,11 +5,21 @@ from collections.abc import Mapping, Sequence
 from chassis.settings import BadSettings
 from cli.doctor import fleet
 from cli.doctor.blobs import blobs
+from cli.doctor.broker import broker
+from cli.doctor.database import database
 from cli.doctor.finding import Check
+from cli.doctor.fit import settings
 from cli.doctor.storage import storage
 
 #: Name on the command line -> its check.
-TOPICS: Mapping[str, Check] = {"fleet": fleet.check, "blobs": blobs, "storage": storage}
+TOPICS: Mapping[str, Check] = {
+    "settings": settings,
+    "broker": broker,
+    "database": database,
+    "blobs": blobs,
+    "storage": storage,
+    "fleet": fleet.check,
+}
 
 
 def chosen(names: Sequence[str]) -> Mapping[str, Check]:

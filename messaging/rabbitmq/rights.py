@@ -13,6 +13,8 @@ from contracts.transient import ServiceStatus
 from messaging.rabbitmq.border import border
 from messaging.rabbitmq.link import TIMEOUT
 
+#: Seconds for one word to come back.
+PATIENCE = 3.0
 #: Nobody binds it, and whoever may say the first version may say this one: it comes back.
 _UNHEARD = f"{ServiceStatus.__name__}.v0"
 #: No priority: the broker objects to it once it has asked whether the queue may be read; it delivers nothing.
@@ -37,7 +39,7 @@ async def rights(connection: AbstractConnection) -> Rights:
 
     async def says(channel: AbstractChannel) -> object:
         return await channel.basic_publish(
-            b"", exchange=EXCHANGE, routing_key=_UNHEARD, mandatory=True, timeout=TIMEOUT
+            b"", exchange=EXCHANGE, routing_key=_UNHEARD, mandatory=True, timeout=PATIENCE
         )
 
     async def reads(channel: AbstractChannel, queue: str) -> object:
@@ -47,10 +49,10 @@ async def rights(connection: AbstractConnection) -> Rights:
         return await _may(connection, lambda channel: reads(channel, queue))
 
     with border("asking what the user may do"):
-        readable_queues = [queue.name for queue in QUEUES if await readable(queue.name)]
-        return Rights(
-            await _may(connection, declares), await _may(connection, says), frozenset(readable_queues)
-        )
+        able = frozenset([queue.name for queue in QUEUES if await readable(queue.name)])
+        may_declare = await _may(connection, declares)
+        # The last: a broker that is short of memory or disk answers nothing more on this connection.
+        return Rights(may_declare, await _may(connection, says), able)
 
 
 async def _may(connection: AbstractConnection, deed: Callable[[AbstractChannel], Awaitable[object]]) -> bool:

@@ -126,8 +126,8 @@ def _naming(what: str) -> Iterator[None]:
         yield
     except ChannelPreconditionFailed as error:
         raise TopologyMismatch(
-            f"the broker has another {what}: {error}; `darkroom topology migrate` makes queues anew and keeps "
-            "their messages, anything else is deleted by hand"
+            f"the broker has another {what}: {error}; `darkroom topology migrate` makes queues anew and "
+            "keeps their messages, anything else is deleted by hand"
         ) from error
     except ChannelAccessRefused as error:
         raise TopologyMismatch(

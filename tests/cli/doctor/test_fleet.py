@@ -128,5 +128,18 @@ async def test_only_what_is_wrong_makes_the_exit_code() -> None:
 def test_topics_are_chosen_by_name() -> None:
     assert chosen([]) == TOPICS
     assert list(chosen(["fleet"])) == ["fleet"]
-    with pytest.raises(BadSettings, match="known: fleet"):
+    with pytest.raises(BadSettings, match="known: settings, broker"):
         chosen(["weather"])
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://u:geheim@host", "comfyui+http://", "comfyui+http://u:geheim@host:x", "runpod://"]
+)
+async def test_a_url_that_no_backend_has_is_wrong_and_no_secret_is_shown(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDERER_URLS", url)
+    code, said = await printed({"fleet": fleet.check})
+    assert code == 1
+    assert "RENDERER_URLS" in said
+    assert "geheim" not in said
