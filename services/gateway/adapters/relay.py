@@ -15,6 +15,7 @@ from messaging.errors import Outage
 from services.gateway.adapters.sql_outbox import SqlOutbox
 
 OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is not answered")
+UNSENT = Gauge("darkroom_outbox_unsent_seconds", "Age of the oldest command that could not be sent yet")
 
 #: Seconds between two looks when nobody rings, and commands sent at once.
 LOOK, GROUP = 1.0, 100
@@ -64,7 +65,8 @@ class Relay:
         if monotonic() < self._aged + LOOK:
             return
         oldest, self._aged = await self._outbox.oldest(), monotonic()
-        OLDEST.set(0 if oldest is None else max(self._clock() - oldest, 0))
+        for gauge, since in zip((OLDEST, UNSENT), oldest, strict=True):
+            gauge.set(0 if since is None else max(self._clock() - since, 0))
 
     async def send_due(self) -> int:
         """One group of what is due now; how many it were. Raises Outage."""
