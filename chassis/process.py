@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
+from chassis import meters
 from chassis.stopping import Stopped, unless
 from chassis.traced import Traced
 from chassis.web import Check, Parting, Readiness, serving, status_routes
@@ -181,8 +182,10 @@ def _telling(service: Service, readiness: Readiness, bus: Bus) -> Loop:
 
     async def tell() -> None:
         troubles = await readiness.troubles()
+        meters.show(service.name, not troubles, service.in_flight())
         # A few questions to the broker, each answered in a millisecond.
         depths = await bus.depths([*own, *own.values(), *(wait.name for wait in WAITS)])
+        meters.show_queues(depths, own)
         await bus.publish(
             ServiceStatus(
                 service=service.name,

@@ -31,6 +31,11 @@ def postgres_programs() -> Path:
     return _found_or_installed(_postgres_folder, "postgresql")
 
 
+def promtool_program() -> Path:
+    """What Prometheus checks its rules with."""
+    return _found_or_installed(_promtool, "prometheus")
+
+
 def chromium_program() -> Path:
     """A browser without a screen."""
     return _found_or_installed(_chromium, "chromium")
@@ -71,6 +76,11 @@ def _postgres_folder() -> Path | None:
 
 def _chromium() -> Path | None:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return None if found is None else Path(found)
+
+
+def _promtool() -> Path | None:
+    found = shutil.which("promtool")
     return None if found is None else Path(found)
 
 

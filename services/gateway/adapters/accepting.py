@@ -18,6 +18,7 @@ from messaging.tracing import traceparent
 from services.gateway.adapters import change_log
 from services.gateway.adapters.batch_rows import enqueue
 from services.gateway.adapters.load import Backlog, loads
+from services.gateway.adapters.metrics import ACCEPTED
 from services.gateway.adapters.rows import to_batch
 from services.gateway.adapters.tables import BATCHES
 from services.gateway.adapters.webhooks.sql_webhooks import attach
@@ -96,7 +97,9 @@ class Accepting:
                 return [error]
             return [answer for order in orders for answer in await self._group([order])]
         fresh = [answer for answer in answers if isinstance(answer, Batch) and answer.fresh]
-        self.backlog.grown(sum(batch.request.quantity for batch in fresh))
+        images = sum(batch.request.quantity for batch in fresh)
+        self.backlog.grown(images)
+        ACCEPTED.inc(images)
         GROUPS.observe(len(orders))
         return answers
 

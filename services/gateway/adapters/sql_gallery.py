@@ -12,7 +12,7 @@ from chassis.database import Database
 from contracts import names
 from contracts.commands import DeleteImage
 from contracts.events import BatchFinished, BatchRejected, IndicesReserved
-from services.gateway.adapters import change_log
+from services.gateway.adapters import change_log, metrics
 from services.gateway.adapters.batch_rows import answer_retries, closed, count_ended, locked
 from services.gateway.adapters.rows import of_image, to_image
 from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
@@ -78,7 +78,9 @@ class SqlGallery:
             if new != old:
                 shown = {"ordinal": ordinal, "index": new.index, "status": new.status.word}
                 await change_log.append(connection, batch_id, "image", shown)
-            return end
+        if new.status in ENDED and (old is None or old.status not in ENDED):
+            metrics.ended(new, now - row["created_at"])
+        return end
 
     async def rejected(self, event: BatchRejected) -> BatchFinished | None:
         now = self._clock()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import RowMapping, bindparam, delete, func, select, update
+from sqlalchemy import RowMapping, bindparam, case, delete, func, select, update
 
 from chassis.database import Database
 from contracts.commands import OpenFolder
@@ -79,11 +79,14 @@ class SqlOutbox:
             everything = in_turn(OUTBOX.c.id.is_not(None))
             await connection.execute(update(OUTBOX).where(everything).values(next_at=0, sends=0))
 
-    async def oldest(self) -> float | None:
-        """When the oldest unanswered command was accepted, epoch seconds."""
+    async def oldest(self) -> tuple[float | None, float | None]:
+        """When the oldest command was accepted of all that are unanswered, and of those that were never sent;
+        epoch seconds."""
+        unsent = case((OUTBOX.c.sends == 0, OUTBOX.c.created_at))
+        query = select(func.min(OUTBOX.c.created_at), func.min(unsent))
         async with self._database.read() as connection:
-            oldest = (await connection.execute(select(func.min(OUTBOX.c.created_at)))).scalar_one()
-        return None if oldest is None else float(oldest)
+            oldest, waiting = (await connection.execute(query)).one()
+        return oldest, waiting
 
 
 def _message(row: RowMapping) -> Message | None:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from messaging import tracing
+from services.gateway.adapters.metrics import HTTP
 
 #: Bytes of a request's body; the longest prompts and parameters that are accepted stay far below.
 MAX_BYTES = 1 << 20
@@ -38,11 +39,12 @@ class Envelope:
         if scope["type"] != "http":
             await self.inside(scope, receive, send)
             return
-        request_id = f"req_{uuid4().hex}"
+        request_id, began = f"req_{uuid4().hex}", monotonic()
         tracing.concerns(request_id=request_id)
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
+                HTTP.labels(_route(inner), f"{message['status'] // 100}xx").observe(monotonic() - began)
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in _CAREFUL.items():
@@ -53,9 +55,17 @@ class Envelope:
         head = scope["method"] == "HEAD"
         told = {"darkroom.request_id": request_id, "darkroom.head": head}
         inner = {**scope, "method": "GET" if head else scope["method"], **told}
-        await self.inside(inner, _limited(Headers(scope=scope), receive), marked)
-        if tracing.recorded() and (route := inner.get("route")):
-            tracing.named(f"{scope['method']} {route.path}")
+        try:
+            await self.inside(inner, _limited(Headers(scope=scope), receive), marked)
+        finally:
+            if "route" in inner:
+                tracing.named(f"{scope['method']} {_route(inner)}")
+
+
+def _route(scope: Scope) -> str:
+    """As it was declared, without anybody's ids; of what leads nowhere, nothing."""
+    route = scope.get("route")
+    return route.path if route else "none"
 
 
 def _limited(headers: Headers, receive: Receive) -> Receive:

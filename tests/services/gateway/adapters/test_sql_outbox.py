@@ -186,7 +186,9 @@ async def test_a_command_asked_for_again_while_the_first_was_on_its_way_is_sent(
 
 
 async def test_the_oldest_unanswered_command_is_known(database: Database, outbox: SqlOutbox) -> None:
-    assert await outbox.oldest() is None
+    assert await outbox.oldest() == (None, None)
     await put(database, request("late"), now=2.0)
     await put(database, request("early"), now=1.0)
-    assert await outbox.oldest() == 1.0
+    assert await outbox.oldest() == (1.0, 1.0)
+    await outbox.sent([each.id for each in await outbox.due(1.0, 10)], 1.0)
+    assert await outbox.oldest() == (1.0, 2.0)
