@@ -28,8 +28,8 @@ class ServiceSettings(Settings):
     """What every service on a bus knows."""
 
     bus_url: Url = Field(
-        description="`amqp://user:password@host/vhost`, or `amqps://...?cafile=FILE` with TLS; `memory:` inside "
-        "one process"
+        description="`amqp://user:password@host/vhost`, or `amqps://...?cafile=FILE` with TLS; `memory:` "
+        "inside one process"
     )
     bus_declare: bool = Field(
         True, description="declare queues and exchanges; `false` where the service may only use them"

@@ -1,6 +1,7 @@
 """The whole pipeline with a broker user, a database role and a process for each service that may do nothing
 else, and whatever is not a service's own refused."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -106,13 +107,12 @@ async def test_a_service_with_the_accounts_of_another_does_not_start(
         "VAR_DIR": str(tmp_path),
     }
     others = {"BUS_URL": users.url("gateway"), "DATABASE_URL": roles.url("indexer")}
-    said = await _refused(known | others)
-    assert "DATABASE_URL: the user may not do this: it is another service's" in said
-    declares = {"BUS_URL": users.url("gateway"), "DATABASE_URL": roles.url("gateway")}
-    said = await _refused(known | declares | {"BUS_DECLARE": "true"})
-    assert "this user may not declare exchange darkroom" in said
+    declares = {"BUS_URL": users.url("gateway"), "DATABASE_URL": roles.url("gateway"), "BUS_DECLARE": "true"}
+    wrong_role, declaring = await asyncio.gather(_refused(known | others), _refused(known | declares))
+    assert "DATABASE_URL: the user may not do this: it is another service's" in wrong_role
+    assert "this user may not declare exchange darkroom" in declaring
     for password in (users.password, *roles.passwords.values()):
-        assert password not in said
+        assert password not in wrong_role + declaring
 
 
 async def _refused(known: Mapping[str, str]) -> str:

@@ -1,10 +1,7 @@
 """A database with roles of a test's own, made with the commands that a deployment uses."""
 
 import asyncio
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +9,9 @@ from dataclasses import dataclass, field
 import asyncpg  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
+from typer.testing import CliRunner, Result
 
+from cli.__main__ import app
 from cli.accounts.databases import ServerSettings, apply_roles, migrate
 from cli.accounts.passwords import DATABASE, ROLES
 from cli.accounts.roles import verifier
@@ -39,25 +38,13 @@ class Prepared:
         url = make_url(self.admin).set(username=self.prefix + role, password=self.passwords[role])
         return url.render_as_string(hide_password=False)
 
-    def darkroom(self, *words: str, url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def darkroom(self, *words: str, url: str) -> Result:
+        """As it is typed."""
         known = {f"{DATABASE}_{name.upper()}": password for name, password in self.passwords.items()}
-        return subprocess.run(
-            [sys.executable, "-m", "cli", "database", *words, "--prefix", self.prefix],
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": url, **known, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = ["database", *words, "--prefix", self.prefix]
+        return CliRunner().invoke(app, command, env={**known, "DATABASE_URL": url})
 
-    def prepare(self) -> None:
-        """Twice, for nothing may hinder the second time, which is as it is typed."""
-        run_apart(self._prepared())
-        for words, url in ((["roles"], self.admin), (["migrate"], self.url("owner"))):
-            done = self.darkroom(*words, url=url)
-            assert done.returncode == 0, done.stderr
-
-    async def _prepared(self) -> None:
+    async def prepare(self) -> None:
         verifiers = {name: verifier(password) for name, password in self.passwords.items()}
         await apply_roles(ServerSettings(database_url=SecretStr(self.admin)), verifiers, self.prefix)
         await migrate(ServerSettings(database_url=SecretStr(self.url("owner"))), self.prefix)
@@ -68,7 +55,7 @@ def prepared(server: Server) -> Iterator[Prepared]:
     database = run_apart(server.create_database())
     made = Prepared(server, database, f"t{secrets.token_hex(4)}_")
     try:
-        made.prepare()
+        run_apart(made.prepare())
         yield made
     finally:
         run_apart(server.drop_database(database))

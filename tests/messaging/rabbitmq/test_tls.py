@@ -11,6 +11,7 @@ import pytest
 from contracts.commands import OpenFolder
 from messaging.bus import Subscription
 from messaging.connect import CannotConnect, open_bus
+from tests.journeys.process import ran
 from tests.messaging.ear import Ear
 from tests.nodes.authority import Authority, Certificate
 from tests.nodes.broker import Broker
@@ -124,3 +125,18 @@ async def test_a_certificate_of_ones_own_can_be_shown(url: str, authority: Autho
     async with open_bus(shown, "tests") as bus:
         assert bus.trouble() is None
     assert "client.key" in await refusal(shown.replace(str(both), str(mine.key)))
+
+
+@pytest.mark.slow
+async def test_a_service_that_may_not_trust_its_broker_does_not_start(url: str) -> None:
+    known = {
+        "BUS_URL": url,
+        "DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/x",
+        "JWT_SECRET": "x" * 32,
+    }
+    ended = await ran("-m", "services.gateway", known=known)
+    assert ended.status == 2, ended
+    assert "gateway does not start:" in ended.error
+    assert "not to be trusted" in ended.error
+    assert "Traceback" not in ended.error
+    assert str(urlsplit(url).password) not in ended.error + ended.out
