@@ -13,21 +13,24 @@ import structlog
 from messaging import tracing
 
 _SECRET_NAMES = re.compile(r"(?i)secret|passw|token|authorization|api_?key|signature|credential|cookie")
-_NAME = rf"[\w-]*(?:{_SECRET_NAMES.pattern[4:]})[\w-]*"
+# A word that says secret, from its first character on. It is looked for once and never given back: text that
+# somebody else chose must not take longer than it is long, or whoever is logged could hold up who logs.
+_NAME = rf"(?<![\w-])(?=[\w-]*?(?:{_SECRET_NAMES.pattern[4:]}))[\w-]++"
+#: What may hold a URL, and where in it a password begins. It ends at the last @ of the word: passwords are
+#: not always percent-encoded as they must be.
+_WORD, _PASSWORD = re.compile(r"[^\s'\"]++"), re.compile(r"://[^/:@]*+:")
 
 #: What a credential looks like wherever a foreign text carries it, and what stands there instead.
 _SECRETS = (
-    # Up to the last @ of the word: passwords are not always percent-encoded as they must be.
-    (re.compile(r"(?<=://)([^/\s:@'\"]*):[^\s'\"]*(?=@)"), r"\1:***"),
     # Cloudinary's refusals quote the parameters that were signed.
     (re.compile(r"(String to sign - )'[^']*'?"), r"\1'***'"),
     (re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",}]+"), r"\1***"),
     (re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+    (re.compile(r"(?<![\w-])(?=[\w-]*?\beyJ[\w-]{8})[\w-]++\.[\w-]++\.[\w-]*+"), "***"),
     # What calls of webhooks are signed with.
     (re.compile(r"\bwhsec_[\w+/=-]+"), "whsec_***"),
-    (re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*:\s*)(?:'[^']*'|\"[^\"]*\")"), r"\1'***'"),
-    (re.compile(rf"(?i)(\b{_NAME}\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)"), r"\1***"),
+    (re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*+:\s*+)(?:'[^']*+'|\"[^\"]*+\")"), r"\1'***'"),
+    (re.compile(rf"(?i)({_NAME}\s*+=\s*+)(?:'[^']*+'|\"[^\"]*+\"|[^\s&'\",;)]+)"), r"\1***"),
 )
 
 #: Containers inside containers that are shown; deeper ones, and those that hold themselves, are not.
@@ -57,9 +60,18 @@ Event = MutableMapping[str, Any]
 
 def redact(text: str) -> str:
     """The same text without anything that looks like a credential."""
+    if "://" in text and "@" in text:
+        text = _WORD.sub(_without_password, text)
     for look, instead in _SECRETS:
         text = look.sub(instead, text)
     return text
+
+
+def _without_password(found: re.Match[str]) -> str:
+    word = found[0]
+    end = word.rfind("@")
+    begin = _PASSWORD.search(word, 0, max(end, 0))
+    return f"{word[: begin.end()]}***{word[end:]}" if begin else word
 
 
 def configure(

@@ -5,6 +5,7 @@ import gc
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -148,6 +149,29 @@ def test_configuring_again_does_not_double_the_lines(stream: io.StringIO) -> Non
 )
 def test_credentials_are_taken_out_of_a_text_and_nothing_else(text: str, shown: str) -> None:
     assert logs.redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a-",
+        "token-",
+        "'secret",
+        "://a:",
+        "eyJ-",
+        "token=",
+        "authorization ",
+        "bearer ",
+        "String to sign - '",
+        " ",
+    ],
+)
+def test_no_text_takes_much_longer_than_it_is_long(text: str) -> None:
+    """Others choose what is logged, a batch id or a prompt perhaps. Looked at again for each of its places,
+    the first of these would take minutes."""
+    begun = time.process_time()
+    logs.redact(text * 20_000)
+    assert time.process_time() - begun < 5
 
 
 def test_secrets_are_found_by_name_and_by_look_however_deep_they_are(stream: io.StringIO) -> None:
