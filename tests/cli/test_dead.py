@@ -134,6 +134,21 @@ async def test_nothing_is_done_without_a_yes(shop: Shop) -> None:
     assert await shop.items(choice()) == []
 
 
+@pytest.mark.parametrize("deed", [replayed, dropped])
+async def test_each_filter_chooses_what_is_replayed_or_dropped(
+    shop: Shop, deed: Callable[..., Coroutine[None, None, int]]
+) -> None:
+    said = await shop.run(deed, choice(older_than="1h"), shop.yes)
+    assert (said, len(await shop.items(choice()))) == ("nothing of that lies there", 2)
+    await shop.run(deed, choice(reason="DISK"), shop.yes)
+    assert [item["queue"] for item in await shop.items(choice())] == ["renderer.CancelBatch"]
+    await shop.kill("indexer", OpenFolder(folder="g"), "disk full again")
+    await shop.run(deed, choice(batch="b1"), shop.yes)
+    assert [item["queue"] for item in await shop.items(choice())] == ["indexer.OpenFolder"]
+    await shop.run(deed, choice(queues=["indexer.OpenFolder"], newer_than="1h"), shop.yes)
+    assert await shop.items(choice()) == []
+
+
 async def test_what_dies_while_somebody_is_asked_is_left_alone(shop: Shop) -> None:
     killing: list[asyncio.Task[None]] = []
 
