@@ -1,12 +1,13 @@
 """The bus: two connections, because a broker in need blocks the one that publishes, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from typing import Any
 
 import structlog
+from aio_pika.abc import AbstractConnection
 
 from contracts.message import Kind, Message
 from messaging.bus import Subscription
@@ -88,7 +89,7 @@ async def open_rabbitmq(
     `declare` also puts the topology back after every reconnect; without it the broker is left as it is.
     """
     address = Address(url, app_id)
-    consuming = Link(address, "consumes", topology.declare if declare else None)
+    consuming = Link(address, "consumes", _declaring() if declare else None)
     publishing = Link(address, "publishes")
     # One wait for both: where the first gave up, the second tries once.
     async with (
@@ -99,6 +100,19 @@ async def open_rabbitmq(
         if not declare and consuming.connected:
             await topology.check(await consuming.connection())
         yield RabbitBus(consuming, publishing, app_id, declare)
+
+
+def _declaring() -> Callable[[AbstractConnection], Awaitable[None]]:
+    """At the start a topology of another make is refused. Later it is the work of another release, beside
+    which this process goes on."""
+    known = False
+
+    async def declare(connection: AbstractConnection) -> None:
+        nonlocal known
+        await (topology.put_back if known else topology.declare)(connection)
+        known = True
+
+    return declare
 
 
 async def _begun(consumers: Sequence[Consumer | Listener]) -> None:

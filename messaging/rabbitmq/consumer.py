@@ -15,6 +15,7 @@ from messaging.envelope import Envelope, now
 from messaging.errors import Outage
 from messaging.policy import Dead, Pause, outcome
 from messaging.rabbitmq import topology, wire
+from messaging.rabbitmq.border import TopologyMismatch
 from messaging.rabbitmq.intake import Intake
 from messaging.rabbitmq.link import Link
 from messaging.rabbitmq.publisher import Publisher
@@ -54,7 +55,11 @@ class Consumer:
 
     async def _prepare(self, connection: AbstractConnection, _: AbstractChannel) -> str:
         if self._declare:
-            await topology.declare_queue(connection, self._queue)
+            try:
+                await topology.declare_queue(connection, self._queue)
+            except TopologyMismatch as why:
+                # Another release's make: what lies in it is ours all the same.
+                log.warning("consumes a queue of another make", queue=self._queue.name, reason=str(why))
         return self._queue.name
 
     async def _handle(self, delivered: DeliveredMessage) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import structlog
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
@@ -25,6 +26,8 @@ from messaging.consumer import HINTS
 from messaging.rabbitmq.border import TopologyMismatch, border
 from messaging.rabbitmq.link import TIMEOUT, own_channel
 
+log = structlog.get_logger("messaging")
+
 # A classic queue: its hints are not worth a disk, and the oldest of too many are dropped.
 _OF_HINTS: Arguments = {"x-queue-type": "classic", "x-max-length": HINTS, "x-overflow": "drop-head"}
 
@@ -40,6 +43,16 @@ async def declare(connection: AbstractConnection) -> None:
                 await _declare_work(channel, queue)
             for wait in WAITS:
                 await _declare_wait(channel, wait)
+
+
+async def put_back(connection: AbstractConnection) -> None:
+    """As `declare`, for whoever has worked here before: what another release has made anew meanwhile, with
+    other arguments, stays as it is."""
+    try:
+        await declare(connection)
+    except TopologyMismatch as why:
+        log.warning("works with the topology of another release", reason=str(why))
+        await check(connection)
 
 
 async def declare_queue(connection: AbstractConnection, queue: Queue) -> None:

@@ -23,7 +23,7 @@ from messaging.rabbitmq.moving import move
 from tests.messaging.ear import Ear
 from tests.messaging.forwarder import Forwarder
 from tests.messaging.rabbitmq.conftest import plain_client
-from tests.messaging.rig import Client, RabbitRig, until
+from tests.messaging.rig import Client, RabbitRig, troubled, until, untroubled
 
 PLACES = {place.name: place for place in places()}
 OPENINGS = PLACES["indexer.OpenFolder"]
@@ -201,6 +201,20 @@ async def test_a_process_of_the_older_release_that_puts_the_old_queue_back_is_na
                 await move(connection, other(OPENINGS), QUIET)
         assert await move(connection, other(OPENINGS), QUIET) == 1
     assert await bodies(fresh.client, OPENINGS.name) == [OpenFolder(folder="f").encode()]
+
+
+async def test_a_process_of_the_older_release_goes_on_with_queues_of_the_newer(rabbitmq_url: str) -> None:
+    """Also when it has lost its connection meanwhile, and would put its own topology back."""
+    wire, ear = Forwarder(rabbitmq_url), Ear()
+    async with wire.laid(), open_rabbitmq(wire.url, "older") as older:
+        async with mover(rabbitmq_url) as connection:
+            await move(connection, other(OPENINGS), QUIET)
+        await wire.cut()
+        await troubled(older)
+        await untroubled(older)
+        async with older.consuming([Subscription("indexer", OpenFolder, ear)]):
+            await older.publish(OpenFolder(folder="f"))
+            assert await ear.hears() == [OpenFolder(folder="f")]
 
 
 class Cut:
