@@ -48,6 +48,8 @@ def incoming(subscription: Subscription[Message], delivered: DeliveredMessage) -
         correlation_id=properties.correlation_id,
         app_id=properties.app_id,
         sent_at=properties.timestamp,
+        # Of the message that came; whatever goes out gets one of its own.
+        message_id=properties.message_id,
     )
 
 
