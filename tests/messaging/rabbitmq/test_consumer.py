@@ -42,6 +42,8 @@ async def test_a_plain_client_needs_only_a_body_and_a_routing_key(rabbit: Rabbit
         "x-first-seen",
         "x-last-error",
         "x-history",
+        # Whoever did not say where in a trace he is begins one.
+        "traceparent",
     }
 
 
