@@ -29,6 +29,7 @@ CATCHES_ALL = {
     ),
     "messaging/rabbitmq/link.py": ("a connection that gave up would be silent for ever",),
     "messaging/rabbitmq/intake.py": ("a consumer that gave up would be silent for ever",),
+    "messaging/rabbitmq/careful.py": ("a frame that nobody can read would be delivered for ever",),
     "messaging/rabbitmq/consumer.py": ("a settling that cannot be encoded becomes an attempt",),
     "chassis/cloudinary_account.py": ("the SDK raises bare Exception; what came over the wire is judged",),
     "chassis/logs.py": ("a value that cannot be shown must not hide the line about it",),

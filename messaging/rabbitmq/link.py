@@ -12,6 +12,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
     AMQPConnectionError,
     AuthenticationError,
     InvalidFrameError,
@@ -21,6 +22,7 @@ from aio_pika.exceptions import (
 from messaging.ending import ended
 from messaging.errors import Outage
 from messaging.rabbitmq.border import Refused, TopologyMismatch, border
+from messaging.rabbitmq.careful import CarefulConnection
 from messaging.rabbitmq.cork import CorkedConnection
 from messaging.rabbitmq.tls import secured, untrusted
 
@@ -77,6 +79,9 @@ class Link:
         self._prepare = prepare
         self._up = asyncio.Event()
         self._connection: AbstractConnection | None = None
+        #: Whether a connection was lost to a frame that the library could not read. Care costs some
+        #: microseconds for each delivery, so nobody takes it who has not seen why.
+        self._careful = False
         self.trouble: str | None = None
 
     @asynccontextmanager
@@ -165,7 +170,7 @@ class Link:
                 async with asyncio.timeout(TIMEOUT):
                     connection: AbstractConnection = await aio_pika.connect(
                         address.url,
-                        connection_class=CorkedConnection,
+                        connection_class=CarefulConnection if self._careful else CorkedConnection,
                         **address.options(self._purpose),
                         **secured(address.url),
                     )
@@ -197,6 +202,7 @@ class Link:
             )
             await asyncio.wait({closing}, timeout=LOOK)
         why = None if closing.cancelled() else closing.exception()
+        self._careful |= _unreadable(why)
         self.trouble = f"the connection to the broker at {self._address} was lost"
         log.warning("connection to the broker lost", purpose=self._purpose, reason=repr(why))
 
@@ -205,6 +211,13 @@ class Link:
         self._up.clear()
         if connection is not None:
             await _close(connection)
+
+
+def _unreadable(why: BaseException | None) -> bool:
+    """Whether it was the library that gave up, at a frame that it could not read."""
+    if why is None or isinstance(why, InvalidFrameError):
+        return why is not None
+    return not isinstance(why, CONNECTION_EXCEPTIONS)
 
 
 async def _flows(connection: AbstractConnection) -> bool:
