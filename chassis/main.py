@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 from pydantic import Field
 
-from chassis import logs
+from chassis import garbage, logs
 from chassis.exporting import exporting
 from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, Url, read
@@ -76,4 +76,5 @@ async def _serve(
         except Stopped:
             log.info("stopped before it was open")
             return
+        garbage.quiet()
         await run([service], bus, settings.host, settings.port, stop)

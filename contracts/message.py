@@ -1,6 +1,7 @@
 """What every message is: a frozen value with a route, a kind and an id that follows from its content."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID, uuid5
 
@@ -51,7 +52,7 @@ class Message(Value):
 
     def key(self) -> tuple[str | int, ...]:
         """What the message is about; with the route it makes the id, so that the same cause repeats it."""
-        about = (getattr(self, name, None) for name in ("batch_id", "ordinal", "round"))
+        about = (getattr(self, name) for name in _had(type(self), ("batch_id", "ordinal", "round")))
         return tuple(part for part in about if part is not None)
 
     def id(self) -> UUID:
@@ -70,8 +71,15 @@ class Message(Value):
 
     def about(self) -> dict[str, Any]:
         """What a log line says of this message."""
-        names = ("batch_id", "ordinal", "index", "round", "public_id", "folder")
-        return {name: value for name in names if (value := getattr(self, name, None)) is not None}
+        names = _had(type(self), ("batch_id", "ordinal", "index", "round", "public_id", "folder"))
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+@cache
+def _had(message: type[Message], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that such a message has. To ask a model for what it has not is slow, and this is asked of every
+    message several times."""
+    return tuple(name for name in names if name in message.model_fields or hasattr(message, name))
 
 
 def _plainly(route: str, error: ValidationError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from chassis import logs
+from chassis import garbage, logs
 from chassis.exporting import exporting
 from chassis.main import BUS_PATIENCE, ServiceSettings
 from chassis.process import Service, run
@@ -96,6 +96,7 @@ async def serve(
             return
         door = _settings("gateway", GatewaySettings, known, system.var_dir)
         secret = door.jwt_secret.get_secret_value() if door.jwt_secret else None
+        garbage.quiet()
         await run(
             services, bus, door.host, door.port, stop, lambda url: started(Started(url, secret, ensemble))
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.peers.place import PREFETCH, URL, Item, Tally, drive
-from chassis import logs
+from chassis import garbage, logs
 from contracts.commands import Character, GenerateBatch
 from contracts.events import ImageReady, ImageStored
 from contracts.message import Message
@@ -88,6 +88,7 @@ def _stored(message: ImageReady) -> ImageStored:
 async def work() -> None:
     tally = Tally()
     async with open_bus(URL, "bench") as bus, bus.consuming(subscriptions(tally.add)):
+        garbage.quiet()
         await asyncio.Event().wait()
 
 

@@ -117,4 +117,4 @@ def columns(wishes: Sequence[Wish]) -> dict[str, list[Any]]:
 
 
 def _blocks(rows: CursorResult[Any]) -> Blocks:
-    return {batch_id: Reservation(batch_id, *rest) for batch_id, *rest in rows}
+    return {row[0]: Reservation(*row) for row in rows}
