@@ -17,6 +17,8 @@ _RACES = ("40001", "40P01", "55P03", "57014")
 #: Classes of SQLSTATE that speak of the server, not of the statement: connection, resources, shutdown, I/O;
 #: and 25006: for a while only reading is allowed, as on a replica that is about to take over.
 _DOWN = ("08", "53", "57", "58", "25006")
+#: What the driver says of a connection on which a server said that it ends before anybody asked it anything.
+_CONFUSED = asyncpg.InternalClientError
 #: SQLite's words for a file that can't be used now (https://www.sqlite.org/rescode.html).
 _SQLITE_DOWN = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
@@ -77,7 +79,7 @@ def _judged(error: BaseException, lost: bool) -> Outage | TemporaryError | None:
             return Unusable(reason, remedy)
     if state in _RACES:
         return TemporaryError(reason, delay=0)
-    if lost or state.startswith((*_DOWN, *_SQLITE_DOWN)):
+    if lost or state.startswith((*_DOWN, *_SQLITE_DOWN)) or isinstance(error.__cause__, _CONFUSED):
         return Outage(reason)
     return None
 

@@ -12,6 +12,7 @@ from chassis import database_engines
 from chassis.database import Database
 from messaging.errors import Outage, TemporaryError
 from tests.chassis.databases import count, execute, opened, write
+from tests.chassis.farewell import server_that_bids_farewell
 from tests.nodes.postgres import OwnPostgres
 
 
@@ -36,6 +37,16 @@ async def test_a_killed_server_is_an_outage_until_it_is_back(
         await write(database, 3)
         assert await count(database) == 2
         assert await database.trouble() is None
+
+
+async def test_a_server_that_ends_just_when_somebody_has_connected_is_an_outage(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The driver then says that another operation is in progress, and nothing of a lost connection."""
+    async with server_that_bids_farewell(postgres_url) as (url, calls):
+        async with asyncio.timeout(60), opened(url, tmp_path) as database:
+            await write(database, 1)
+        assert len(calls) > 1
 
 
 async def _write_around(database: Database, trouble: Coroutine[Any, Any, None]) -> None:
