@@ -1,6 +1,6 @@
 """The reserve rule in SQL: claim the batch ids, then bump each counter only by what was claimed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CursorResult, Table, bindparam, select, text, update
@@ -117,4 +117,9 @@ def columns(wishes: Sequence[Wish]) -> dict[str, list[Any]]:
 
 
 def _blocks(rows: CursorResult[Any]) -> Blocks:
-    return {row[0]: Reservation(*row) for row in rows}
+    blocks = map(_block, rows)
+    return {block.batch_id: block for block in blocks}
+
+
+def _block(values: Iterable[Any]) -> Reservation:
+    return Reservation(*values)
