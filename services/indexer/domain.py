@@ -88,9 +88,10 @@ def wish_for(request: GenerateBatch, padding: int) -> Wish:
     return Wish(request.batch_id, digest_of(request), folder_of(request), request.quantity, padding)
 
 
-def reserved(request: GenerateBatch, reservation: Reservation) -> IndicesReserved:
-    """Raises PermanentError where the block was reserved for other content under the same batch_id."""
-    if digest_of(request) != reservation.digest:
+def reserved(request: GenerateBatch, reservation: Reservation, digest: str) -> IndicesReserved:
+    """`digest` is the request's. Raises PermanentError where the block was reserved for other content under
+    the same batch_id."""
+    if digest != reservation.digest:
         raise PermanentError(
             f"batch {request.batch_id} was reserved with other content; that batch goes on untouched: "
             "send this one under a batch_id of its own"
@@ -112,7 +113,7 @@ def refused(
     where the rules have changed since. Raises as `reserved`."""
     if stored is None:
         return BatchRejected(batch_id=request.batch_id, code=why.code, reason=why.reason)
-    return reserved(request, stored)
+    return reserved(request, stored, digest_of(request))
 
 
 def buried_batch(request: GenerateBatch, reason: str, stored: Reservation | None) -> Sequence[BatchRejected]:

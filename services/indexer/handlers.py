@@ -25,7 +25,7 @@ async def on_generate_batch(
         block = await ledger.reserve(wish)
     if block is None:
         raise TemporaryError(f"folder {wish.folder} was opened and has no counter yet", delay=1)
-    return [domain.reserved(request, block)]
+    return [domain.reserved(request, block, wish.digest)]
 
 
 async def on_dead_generate_batch(request: GenerateBatch, reason: str, *, ledger: Ledger) -> Sequence[Message]:

@@ -51,14 +51,15 @@ def test_any_other_wish_is_other_content(changes: dict[str, object]) -> None:
 
 def test_the_answer_carries_the_stored_block_and_padding() -> None:
     request = batch()
-    said = domain.reserved(request, block(request, padding=4))
+    said = domain.reserved(request, block(request, padding=4), domain.digest_of(request))
     assert (said.folder, said.first, said.quantity, said.next_index, said.padding) == (OPAL, 5, 4, 9, 4)
     assert said.request == request
 
 
 def test_other_content_under_a_known_batch_id_is_hopeless() -> None:
+    other = batch(prompt="something else")
     with pytest.raises(PermanentError, match="batch b1 was reserved with other content"):
-        domain.reserved(batch(prompt="something else"), block(batch()))
+        domain.reserved(other, block(batch()), domain.digest_of(other))
 
 
 def test_a_refused_batch_that_nobody_knows_is_rejected() -> None:
