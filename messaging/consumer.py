@@ -69,7 +69,11 @@ def attending(subscription: Subscription[Any], envelope: Envelope) -> Iterator[E
         tracing.following(sender, f"process {queue}", SpanKind.CONSUMER, quiet=hint),
     ):
         structlog.contextvars.bind_contextvars(queue=queue)
-        yield envelope if sender else replace(envelope, traceparent=tracing.traceparent())
+        try:
+            yield envelope if sender else replace(envelope, traceparent=tracing.traceparent())
+        except Exception as error:
+            log.error("a delivery was left to the broker", exc_info=error)
+            raise
 
 
 async def settle(subscription: Subscription[Any], envelope: Envelope, returns: int = 0) -> Verdict:

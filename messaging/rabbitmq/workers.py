@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -18,11 +19,14 @@ D = TypeVar("D")
 class Workers(Generic[D]):
     """`kept` bounds what waits for its turn; the oldest of too many is dropped."""
 
-    def __init__(self, handle: Callable[[D], Awaitable[None]], width: int, kept: int | None = None) -> None:
+    def __init__(
+        self, handle: Callable[[D], Coroutine[Any, Any, None]], width: int, kept: int | None = None
+    ) -> None:
         self._handle = handle
         self._width = width
         self._waiting: deque[D] = deque(maxlen=kept)
-        self._running: set[asyncio.Task[None]] = set()
+        #: What each task knows of its delivery, for lines about it from outside.
+        self._running: dict[asyncio.Task[None], Context] = {}
         #: Set when nothing new shall begin.
         self.ending = asyncio.Event()
 
@@ -39,18 +43,21 @@ class Workers(Generic[D]):
         self.ending.set()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=PATIENCE)
-            for _ in late:
-                log.warning("handler cancelled: it did not end in time", seconds=PATIENCE)
+            for task in late:
+                said = "handler cancelled: it did not end in time"
+                self._running[task].run(log.warning, said, seconds=PATIENCE)
             await ended(late)
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._width and not self.ending.is_set():
-            task = asyncio.ensure_future(self._handle(self._waiting.popleft()))
-            self._running.add(task)
+            begun, context = self._handle(self._waiting.popleft()), copy_context()
+            task = asyncio.get_running_loop().create_task(begun, context=context)
+            self._running[task] = context
             task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a delivery was left to the broker", exc_info=error)
+        del self._running[task]
+        if not task.cancelled():
+            # `attending` has told of it.
+            task.exception()
         self._begin()

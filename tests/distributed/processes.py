@@ -19,6 +19,9 @@ from tests.source import ROOT
 SERVICES = ("gateway", "indexer", "renderer", "uploader")
 #: Seconds that a start may take where other tests keep the machine busy.
 START_SECONDS = 180.0
+#: Seconds within which a process says that it is alive, whatever is away; a question to a neighbour that is
+#: gone may take longer, and the machine be busy.
+ALIVE_SECONDS = 2.0
 #: Seconds within which a process that was told to stop has stopped.
 STOP_SECONDS = 40.0
 
@@ -41,13 +44,13 @@ class Replica:
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / f"{self.name}.log"
         self._known = {**known, "PORT": str(port), "VAR_DIR": str(folder / self.name)}
-        self._through = through
+        self.through = through
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._through,
+                *self.through,
                 sys.executable,
                 "-m",
                 f"services.{self.service}",
@@ -129,7 +132,8 @@ class Cluster:
         await asyncio.gather(*(replica.ready(self.client) for replica in self.replicas))
 
     async def all_say(self, word: str, *services: str) -> None:
-        """Returns once every process of these services names this as the reason why it is not ready."""
+        """Returns once every process of these services names this as the reason why it is not ready. Whether
+        it is alive, it knows without asking anybody."""
         asked = [replica for service in services for replica in self.of(service)]
 
         async def said() -> bool:
@@ -137,6 +141,10 @@ class Cluster:
             return all(any(word in name for name in troubles or ()) for troubles in heard)
 
         await until(said)
+        for replica in asked:
+            async with asyncio.timeout(ALIVE_SECONDS):
+                alive = await self.client.get(f"{replica.url}/health")
+            assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
 
     def errors(self) -> list[str]:
         """What any life of any process logged as an error, or died of."""

@@ -13,7 +13,7 @@ from messaging import tracing
 from messaging.envelope import Envelope
 from messaging.memory import MemoryBus
 from tests.journeys.around import Around
-from tests.journeys.caller import HEIGHT, SIZE, WIDTH, Caller
+from tests.journeys.caller import HEIGHT, SECRET, SIZE, WIDTH, Caller
 from tests.journeys.collector import Collector, collecting
 from tests.journeys.system import running
 from tests.journeys.whole_trace import ASKED, BACKWARDS, gaps, images_led_back
@@ -39,6 +39,8 @@ async def test_a_batch_is_one_trace_from_the_request_to_its_assets(beside: Aroun
                 await areg.ended(batch_id)
             await bus.settled()
     put = ("gateway", "PUT /v1/batches/{client_id}")
+    said = str([span.facts for span in collected.spans])
+    assert [secret for secret in (SECRET, "eyJ", "opal light") if secret in said] == []
     assert images_led_back(collected, asked) == [[*BACKWARDS, ASKED, put]] * 3
     assert gaps(collected, asked, images=3) == []
     assert images_led_back(collected, "injected") == [BACKWARDS]

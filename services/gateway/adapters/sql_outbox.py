@@ -9,6 +9,7 @@ from chassis.database import Database
 from contracts.commands import OpenFolder
 from contracts.message import Message, Undecodable
 from contracts.topology import BY_ROUTE
+from messaging import tracing
 from services.gateway.adapters.batch_rows import in_turn
 from services.gateway.adapters.tables import BATCHES, OUTBOX
 from services.gateway.domain.resend import LONGEST, next_send, quiet_until
@@ -36,9 +37,11 @@ class SqlOutbox:
         heard = select(OUTBOX, BATCHES.c.last_event_at).select_from(
             OUTBOX.outerjoin(BATCHES, OUTBOX.c.batch_id == BATCHES.c.batch_id)
         )
-        oldest = heard.where(OUTBOX.c.next_at <= now).order_by(OUTBOX.c.created_at).limit(limit)
+        longest = (
+            heard.where(OUTBOX.c.next_at <= now).order_by(OUTBOX.c.next_at, OUTBOX.c.created_at).limit(limit)
+        )
         async with self._database.begin() as connection:
-            query = oldest.with_for_update(skip_locked=True, of=OUTBOX)
+            query = longest.with_for_update(skip_locked=True, of=OUTBOX)
             rows = (await connection.execute(query)).mappings().all()
             messages = {row["id"]: _message(row) for row in rows}
             later = {row["id"]: _later(row, messages[row["id"]], now) for row in rows}
@@ -95,7 +98,9 @@ def _message(row: RowMapping) -> Message | None:
     try:
         return BY_ROUTE[row["route"]].decode(row["body"].encode())
     except (KeyError, Undecodable) as why:
-        log.error("a command in the outbox can't be read", id=row["id"], route=row["route"], reason=str(why))
+        whose = {"id": row["id"], "route": row["route"], "batch_id": row["batch_id"]}
+        with tracing.following(tracing.read(row["traceparent"]), "outbox", quiet=True):
+            log.error("a command in the outbox can't be read", **whose, reason=str(why))
         return None
 
 

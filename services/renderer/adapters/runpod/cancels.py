@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 
 import structlog
 
@@ -24,26 +25,29 @@ class Cancels:
         self._send = send
         self._rate = rate
         self._clock = asyncio.get_running_loop().time
-        self._unwanted: asyncio.Queue[str] = asyncio.Queue()
+        #: With what is known of whose job it is, for lines about it.
+        self._unwanted: asyncio.Queue[tuple[str, Context]] = asyncio.Queue()
         self._done: dict[str, asyncio.Event] = {}
 
     async def cancel(self, receipt: str) -> None:
         """Returns when it was told. Whoever stops waiting leaves the job in the line all the same."""
         if receipt not in self._done:
             self._done[receipt] = asyncio.Event()
-            self._unwanted.put_nowait(receipt)
+            self._unwanted.put_nowait((receipt, copy_context()))
         await self._done[receipt].wait()
 
     async def run(self) -> None:
         """Cancels for ever."""
         while True:
-            receipt = await self._unwanted.get()
+            receipt, whose = await self._unwanted.get()
             try:
-                await self._surely(receipt)
+                if why := await self._surely(receipt):
+                    whose.run(log.warning, "remote job not cancelled", job=receipt, reason=why)
             finally:
                 self._done.pop(receipt).set()
 
-    async def _surely(self, receipt: str) -> None:
+    async def _surely(self, receipt: str) -> str | None:
+        """Why it was not cancelled, if it was not."""
         for _ in range(TRIES):
             await asyncio.sleep(self._rate.step(self._clock()))
             try:
@@ -53,9 +57,8 @@ class Cancels:
             except Unreachable:
                 await asyncio.sleep(REST)
             except Trouble as why:
-                log.info("remote job not cancelled", job=receipt, reason=why.detail)
-                return
+                return why.detail
             else:
                 self._rate.answered()
-                return
-        log.warning("remote job not cancelled", job=receipt, reason="RunPod did not take it")
+                return None
+        return "RunPod did not take it"
