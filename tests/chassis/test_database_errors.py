@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import InternalError
 
 from chassis import database_engines
 from chassis.database import Database
+from chassis.database_errors import translated
 from messaging.errors import Outage, TemporaryError
 from tests.chassis.databases import count, execute, opened, write
-from tests.chassis.farewell import server_that_bids_farewell
 from tests.nodes.postgres import OwnPostgres
 
 
@@ -39,14 +42,16 @@ async def test_a_killed_server_is_an_outage_until_it_is_back(
         assert await database.trouble() is None
 
 
-async def test_a_server_that_ends_just_when_somebody_has_connected_is_an_outage(
-    postgres_url: str, tmp_path: Path
-) -> None:
-    """The driver then says that another operation is in progress, and nothing of a lost connection."""
-    async with server_that_bids_farewell(postgres_url) as (url, calls):
-        async with asyncio.timeout(60), opened(url, tmp_path) as database:
-            await write(database, 1)
-        assert len(calls) > 1
+def test_a_driver_that_was_told_farewell_before_it_asked_anything_has_met_an_outage() -> None:
+    """A server that ends just when somebody has connected: the driver says that another operation is in
+    progress, and nothing of a connection that is lost."""
+    words = "cannot switch to state 11; another operation (2) is in progress"
+    told = AsyncAdapt_asyncpg_dbapi.InternalClientError(words)
+    told.__cause__ = asyncpg.InternalClientError(words)
+    with pytest.raises(Outage, match="another operation"), translated():
+        raise InternalError("show transaction isolation level", None, told)
+    with pytest.raises(InternalError), translated():
+        raise InternalError("SELECT 1", None, AsyncAdapt_asyncpg_dbapi.InternalError("something else"))
 
 
 async def _write_around(database: Database, trouble: Coroutine[Any, Any, None]) -> None:
