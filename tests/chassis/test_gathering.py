@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import pytest
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from chassis.gathering import Gathering, Shared
+from messaging import tracing
 
 
 class Commits:
@@ -79,3 +81,22 @@ async def test_equal_questions_at_the_same_time_have_one_answer() -> None:
         assert answers[1:] == ["A", "B"]
         assert await shared("a") == "A"
     assert asked == ["a", "b", "a"]
+
+
+async def test_what_is_done_for_several_is_nobodys_own() -> None:
+    told: list[tuple[dict[str, object], str | None, str | None]] = []
+
+    async def commit(wishes: Sequence[int]) -> Sequence[int]:
+        told.append((get_contextvars(), tracing.traceparent(), tracing.SERVICE.get()))
+        return wishes
+
+    async def answer(key: str) -> str:
+        await commit([])
+        return key
+
+    gathering: Gathering[int, int] = Gathering(commit, 10)
+    shared = Shared(answer)
+    with tracing.serving("indexer"), tracing.span("work"), bound_contextvars(batch_id="b-1"):
+        assert await gathering(7) == 7
+        assert await shared("key") == "key"
+    assert told == [({}, None, "indexer")] * 2
