@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
+from signal import SIGINT
 
 from bench import results
 from bench.results import Outcome
@@ -51,7 +52,8 @@ async def _hear(process: asyncio.subprocess.Process, lines: list[str]) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    process.terminate()
+    """As somebody at the keyboard would: then it ends what it has started."""
+    process.send_signal(SIGINT)
     try:
         async with asyncio.timeout(ENDING):
             await process.wait()
@@ -83,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     outcomes = asyncio.run(everything(options.only or there, options.quick))
     if not options.no_results:
-        results.write(outcomes, options.quick)
+        results.write(outcomes, " ".join(("python -m bench", *sys.argv[1:])))
     below = [outcome.name for outcome in outcomes if outcome.status != 0]
     print(f"\n{len(outcomes)} benchmarks, below their bar or not done: {', '.join(below) or 'none'}")
     sys.exit(1 if below else 0)

@@ -54,15 +54,14 @@ class Outcome:
         return [Verdict(each["name"], float(each["ratio"]), each["bar"]) for each in found]
 
 
-def write(outcomes: Sequence[Outcome], quick: bool) -> None:
+def write(outcomes: Sequence[Outcome], command: str) -> None:
     """`bench/RESULTS.md` and the plots of what was run; plots of what was not run stay."""
     drawn = {outcome.name: plots.draw(outcome.name, outcome.lines) for outcome in outcomes}
-    PAGE.write_text("\n".join(_page(outcomes, quick, drawn)) + "\n")
+    PAGE.write_text("\n".join(_page(outcomes, command, drawn)) + "\n")
 
 
-def _page(outcomes: Sequence[Outcome], quick: bool, drawn: dict[str, Path | None]) -> Iterator[str]:
+def _page(outcomes: Sequence[Outcome], command: str, drawn: dict[str, Path | None]) -> Iterator[str]:
     yield "# What the benchmarks said\n"
-    command = "make bench QUICK=1" if quick else "make bench"
     yield f"Written by `{command}` on {datetime.now(UTC):%d %B %Y}. {machine()}\n"
     yield f"With {', '.join(versions())}.\n"
     yield "Every line compares with its rival or limit in the same run; medians of interleaved rounds.\n"
