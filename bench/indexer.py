@@ -122,7 +122,7 @@ def _asked(number: int) -> GenerateBatch:
 
 
 @asynccontextmanager
-async def _vhost(around: Nodes) -> AsyncIterator[tuple[str, AbstractChannel]]:
+async def vhost(around: Nodes) -> AsyncIterator[tuple[str, AbstractChannel]]:
     """One with the topology."""
     url = around.bus_url()
     async with open_rabbitmq(url, "bench"), await aio_pika.connect_robust(url) as connection:
@@ -131,7 +131,7 @@ async def _vhost(around: Nodes) -> AsyncIterator[tuple[str, AbstractChannel]]:
 
 @asynccontextmanager
 async def _ours(around: Nodes, folder: Path) -> AsyncIterator[Contestant]:
-    async with _vhost(around) as (url, channel):
+    async with vhost(around) as (url, channel):
         known = {
             "BUS_URL": url,
             "DATABASE_URL": around.database_url(),
@@ -152,7 +152,7 @@ async def _ours(around: Nodes, folder: Path) -> AsyncIterator[Contestant]:
 
 @asynccontextmanager
 async def _bare(around: Nodes, folder: Path) -> AsyncIterator[Contestant]:
-    async with _vhost(around) as (url, channel):
+    async with vhost(around) as (url, channel):
         hop = await Beside.started(folder / "hop.log", "-m", "bench.peers.hop", url)
         try:
             yield Contestant(channel, hop.process.pid)
