@@ -22,7 +22,7 @@ BROKER, TOPOLOGY, USER, LETTERS = "broker", "topology", "user", "dead letters"
 #: The oldest that is known to work, and the first that nobody has tried.
 OLDEST, UNTRIED = (3, 10), (5, 0)
 
-_ARGUMENT = re.compile(r"inequivalent arg '([^']+)'.*?: (received .*)", re.DOTALL)
+_ARGUMENT = re.compile(r"inequivalent arg '([^']+)'.*?: received (.*?) but current is (.*)", re.DOTALL)
 
 
 class BusSettings(Settings):
@@ -139,7 +139,16 @@ def _rights(user: str, may: Rights, declare: bool) -> Iterator[Finding]:
 def _difference(said: str) -> str:
     """The argument, and what it is there and here."""
     found = _ARGUMENT.search(said)
-    return f"{found[1]} differs: {found[2]}".rstrip('")') if found else said
+    if found is None:
+        return said
+    name, ours, theirs = found.groups()
+    return f"{name} is {_value(theirs)} there, and this release wants {_value(ours)}"
+
+
+def _value(said: str) -> str:
+    """As in `'5'`, `none` or `the value '5' of type 'long'`."""
+    quoted = re.search(r"'([^']*)'", said)
+    return quoted[1] if quoted else "none"
 
 
 def _text(value: object) -> str:

@@ -76,9 +76,23 @@ async def test_a_queue_of_other_arguments_is_named_with_the_argument_and_the_way
         )
     seen = (await found())[f"queue {OPENINGS.name}"]
     assert seen.state == "wrong"
-    assert seen.says.startswith("x-delivery-limit differs: received ")
-    assert "'5'" in seen.says
+    assert seen.says == "x-delivery-limit is 5 there, and this release wants 1000"
     assert seen.advice == "darkroom topology migrate indexer.OpenFolder"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received "
+            "the value 'quorum' of type 'longstr' but current is none",
+            "x-queue-type is none there, and this release wants quorum",
+        ),
+        ("PRECONDITION_FAILED - something else", "PRECONDITION_FAILED - something else"),
+    ],
+)
+def test_what_differs_is_told_in_few_words(said: str, told: str) -> None:
+    assert module._difference(said) == told
 
 
 async def test_what_a_move_has_left_is_wrong(bus: RabbitBus, rabbitmq_url: str) -> None:
