@@ -80,13 +80,14 @@ def _usage(row: RowMapping) -> Usage:
 
 
 def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
+    blank = IMAGES.c.picture.is_(None)
     asked: list[tuple[object, ColumnElement[bool]]] = [
         (wanted.character_id, IMAGES.c.character_id == wanted.character_id),
         (wanted.batch_ids, IMAGES.c.batch_id.in_(wanted.batch_ids or ())),
         (wanted.keys, _KEY.in_(wanted.keys or ())),
         (wanted.favourite, IMAGES.c.favourite.is_(bool(wanted.favourite))),
         # A placeholder whose image is rendered again still lies there.
-        (wanted.placeholder, IMAGES.c.picture.is_(None).is_(bool(wanted.placeholder))),
+        (wanted.placeholder, blank if wanted.placeholder else ~blank),
         (wanted.collection_id, _collected(wanted.collection_id)),
     ]
     return [

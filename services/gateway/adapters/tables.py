@@ -106,6 +106,23 @@ IMAGES = Table(
     Index("images_by_asset", "public_id"),
     Index("images_by_character", "username", "character_id", "stored_at"),
     Index("images_by_number", "username", "character_id", "idx"),
+    # The rare ones of a large gallery; the words are those of the questions.
+    Index(
+        "images_favourite",
+        "username",
+        "character_id",
+        "stored_at",
+        sqlite_where=text("favourite IS 1"),
+        postgresql_where=text("favourite IS true"),
+    ),
+    Index(
+        "images_blank",
+        "username",
+        "character_id",
+        "stored_at",
+        sqlite_where=text("picture IS NULL AND public_id IS NOT NULL"),
+        postgresql_where=text("picture IS NULL AND public_id IS NOT NULL"),
+    ),
     Index("images_by_day", "username", "ended_day"),
     Index("images_by_end", "ended_at", "status", "cause"),
 )
@@ -125,7 +142,7 @@ OUTBOX = Table(
     Column("next_at", Float, nullable=False),
     # Where in which trace it was put in, as W3C writes it.
     Column("traceparent", String(55)),
-    Index("outbox_due", "next_at"),
+    Index("outbox_in_turn", "next_at", "created_at"),
     Index("outbox_by_batch", "batch_id"),
 )
 
