@@ -1,5 +1,7 @@
 """Images are found again, marked, put together and taken away."""
 
+from zipfile import ZipFile
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -89,6 +91,70 @@ async def test_several_are_selected_and_put_into_a_collection(system: System, ch
     await areg.page.get_by_role("button", name="Drop collection").click()
     await areg.page.get_by_role("dialog", name="Drop Covers?").get_by_role("button", name="Drop").click()
     await expect(areg.page.locator(".item .number")).to_have_text(["#4", "#3", "#2", "#1"])
+
+
+async def test_many_are_marked_and_deleted_at_once_and_found_by_filter_and_order(
+    system: System, chromium: Browser
+) -> None:
+    areg = await _in_the_gallery(system, chromium, 4)
+    numbers = areg.page.locator(".item .number")
+    for number in (1, 3):
+        await areg.page.get_by_label(f"Select number {number}").check()
+    selected = areg.page.get_by_role("toolbar", name="Selected images")
+    await selected.get_by_role("button", name="Favourite", exact=True).click()
+    await expect(areg.page.locator(".item[data-favourite]")).to_have_count(2)
+    await areg.page.get_by_label("Order").select_option("index")
+    await areg.page.get_by_role("button", name="Favourites").click()
+    await expect(numbers).to_have_text(["#1", "#3"])
+    await areg.page.get_by_label("Select number 1").check()
+    await areg.page.get_by_label("Select number 3").check()
+    await selected.get_by_role("button", name="Delete").click()
+    sure = areg.page.get_by_role("dialog", name="Delete 2 images?")
+    await sure.get_by_role("button", name="Delete").click()
+    await expect(areg.page.get_by_text("Nothing here with these filters")).to_be_visible()
+    await areg.page.get_by_role("button", name="Favourites").click()
+    await expect(numbers).to_have_text(["#2", "#4"])
+    await areg.page.get_by_role("button", name="Placeholders").click()
+    await expect(numbers).to_have_count(0)
+    await areg.opens("Make")
+    await areg.page.get_by_role("link", name="See in the gallery").click()
+    await expect(areg.page.get_by_label("Batch", exact=True)).not_to_have_value("")
+    await expect(numbers).to_have_text(["#4", "#2"])
+    await areg.page.get_by_label("Batch", exact=True).fill("another")
+    await areg.page.keyboard.press("Tab")
+    await expect(areg.page.get_by_text("Nothing here with these filters")).to_be_visible()
+
+
+async def test_one_image_and_what_is_filtered_are_downloaded_under_their_own_names(
+    system: System, chromium: Browser
+) -> None:
+    await system.caller("Areg").register("Opal Fever", private=True)
+    areg = await visitor(chromium, str(system.client.base_url), "Areg")
+    # Asks a person where to put a file without a known size.
+    await areg.page.add_init_script("delete window.showSaveFilePicker")
+    await areg.signs_in()
+    character = areg.page.get_by_role("combobox", name="Character")
+    await character.fill("opal")
+    await character.press("Enter")
+    await areg.makes(2, "opal light")
+    await areg.pictures(2)
+    await areg.opens("Gallery")
+    await areg.page.get_by_role("button", name="Open Number 2").click()
+    async with areg.page.expect_download() as one:
+        await areg.page.get_by_role("dialog").get_by_role("button", name="Download").click()
+    assert (await one.value).suggested_filename == "Areg_opal-fever_image_2.png"
+    assert (await (await one.value).path()).read_bytes().startswith(b"\x89PNG")
+    await areg.page.keyboard.press("f")
+    await expect(areg.page.get_by_role("button", name="Favourite", pressed=True)).to_be_visible()
+    await areg.page.keyboard.press("Escape")
+    await areg.page.get_by_role("button", name="Favourites").click()
+    await expect(areg.page.locator(".item")).to_have_count(1)
+    async with areg.page.expect_download() as some:
+        await areg.page.get_by_role("group", name="Filters").get_by_role("button", name="Download").click()
+    assert (await some.value).suggested_filename == "opal-fever.zip"
+    archive = ZipFile(await (await some.value).path())
+    assert archive.namelist() == ["images/Areg_opal-fever_image_2.png", "images.jsonl"]
+    assert areg.complaints == []
 
 
 async def test_what_was_made_is_counted_by_day_and_character(system: System, chromium: Browser) -> None:

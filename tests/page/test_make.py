@@ -29,6 +29,8 @@ async def test_a_reload_in_mid_batch_loses_nothing_of_it(system: System, chromiu
     await areg.names("Iron Lily")
     await areg.makes(6, "iron and lilies")
     await expect(areg.page.locator(".tile img").first).to_be_visible()
+    # Nothing moves for whoever asked for that.
+    assert await areg.page.evaluate("document.getAnimations().length") == 0
     await areg.page.reload()
     await expect(areg.page.locator(".tile")).to_have_count(6)
     assert different(await areg.pictures(6))

@@ -1,7 +1,9 @@
 """A gallery of hundreds of images is walked as easily as one of three."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Locator, expect
@@ -9,6 +11,7 @@ from playwright.async_api import Browser, Locator, expect
 from tests.page.browser import DESKTOP, PHONE, Visitor, visitor
 from tests.page.many import Many, many
 from tests.services.gateway.http.door import token
+from tests.services.gateway.http.peer import progress
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -92,3 +95,31 @@ async def test_one_goes_on_where_the_focus_was_and_where_the_image_seen_last_is(
     await areg.page.set_viewport_size({"width": 1600, "height": 900})
     await expect(_number(areg, IMAGES - 30)).to_be_in_viewport()
     assert await areg.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_batch_of_a_thousand_shows_a_few_tiles_and_is_asked_for_once(
+    there: Many, chromium: Browser
+) -> None:
+    door, asked = there.door, Counter[str]()
+    door.peer.script = lambda _event: []
+    thousand = await door.batch(there.character, 1000)
+    numbered = await door.peer.reserved(2)
+    areg = await visitor(chromium, door.url, "Areg")
+    areg.page.on("request", lambda request: asked.update([urlsplit(request.url).path]))
+    await areg.comes_with(token())
+    waiting, made = (areg.page.locator(".batch").nth(place) for place in (0, 1))
+    await expect(waiting.locator(".tile")).to_have_count(24)
+    await door.peer.says(progress(numbered, 0, stage="cold-start", step=0, steps=0))
+    await expect(waiting.locator(".stage").first).to_have_text("the GPU is starting")
+    await door.peer.says(progress(numbered, 0, stage="running", step=3, steps=30))
+    await expect(waiting.locator(".stage").first).to_have_text("step 3 of 30")
+    await made.scroll_into_view_if_needed()
+    await expect(made.locator(".tile")).to_have_count(24)
+    await made.get_by_role("button", name="Show 96 of 176 more").click()
+    await expect(made.locator(".tile")).to_have_count(120)
+    await expect(made.locator(".tile .number").last).to_have_text("#120")
+    [batch] = [path for path in asked if path.startswith("/v1/batches/") and thousand["id"] not in path]
+    stream = f"/v1/batches/{thousand['id']}/events"
+    calls = {path: count for path, count in asked.items() if path.startswith("/v1/batches")}
+    assert calls == {"/v1/batches": 1, batch: 1, stream: 1}
+    assert areg.complaints == []

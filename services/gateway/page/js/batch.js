@@ -1,7 +1,7 @@
 // One batch on the page: what was asked, how it stands, a tile per image, and what can be done about it.
 
 import { OVER } from "./batches.js";
-import { h, say, set, toast } from "./dom.js";
+import { busy, h, say, set, toast } from "./dom.js";
 import { MENDABLE, Tile } from "./tile.js";
 import { batchWord, many, numbers, when } from "./words.js";
 
@@ -24,6 +24,7 @@ export class BatchCard {
     this.bar = h("progress", { max: 1, value: 0, "aria-label": "share of the batch" });
     this.cancel = h("button", { type: "button", class: "quiet" }, "Cancel");
     this.retry = h("button", { type: "button", class: "quiet" }, "Render the missing again");
+    this.all = h("a", { class: "quiet", hidden: true }, "See in the gallery");
     this.reuse = h("button", { type: "button", class: "quiet" }, "Use these settings again");
     this.cancel.addEventListener("click", () => this.#do(this.cancel, () => batches.cancel(this.batch.id)));
     this.retry.addEventListener("click", () => this.#do(this.retry, () => batches.retry(this.batch.id)));
@@ -35,7 +36,7 @@ export class BatchCard {
       { class: "batch" },
       h("header", {}, this.title, this.facts, h("div", { class: "line" }, this.bar, this.state)),
       this.tiles,
-      h("div", { class: "actions" }, this.more, this.cancel, this.retry, this.reuse),
+      h("div", { class: "actions" }, this.more, this.cancel, this.retry, this.reuse, this.all),
     );
   }
 
@@ -50,6 +51,8 @@ export class BatchCard {
     set(this.bar, "hidden", over);
     set(this.cancel, "hidden", over);
     set(this.retry, "hidden", !over || !lacking(batch));
+    set(this.all, "hidden", !over || batch.status === "failed");
+    set(this.all, "href", `#/gallery/${encodeURIComponent(batch.character.id)}/${encodeURIComponent(batch.id)}`);
     set(this.tiles, "aria-busy", batch.images ? null : "true");
     if (!batch.images) return;
     this.#arrange(batch);
@@ -98,13 +101,10 @@ export class BatchCard {
   }
 
   async #do(button, act) {
-    button.disabled = true;
     try {
-      await act();
+      await busy(button, act);
     } catch (error) {
       toast(error.message, "wrong");
-    } finally {
-      button.disabled = false;
     }
   }
 

@@ -76,6 +76,17 @@ export function picture(address, given = {}) {
   return image;
 }
 
+/** Does one thing at a time. It is said, not disabled: whoever pressed the button keeps the focus. */
+export async function busy(button, act) {
+  if (button.ariaDisabled === "true") return;
+  set(button, "aria-disabled", "true");
+  try {
+    await act();
+  } finally {
+    set(button, "aria-disabled", null);
+  }
+}
+
 /** A short word at the edge of the screen, read aloud too. */
 export function toast(text, kind = "said") {
   const word = h("p", { class: `toast ${kind}` }, text);

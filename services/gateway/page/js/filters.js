@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { name, sure } from "./dialogs.js";
-import { fill, h, set, toast } from "./dom.js";
+import { busy, fill, h, set, toast } from "./dom.js";
 import { saved } from "./saving.js";
 
 const SORTS = [
@@ -14,7 +14,7 @@ const SORTS = [
 
 export class Filters {
   /** `told` hears of all collections as they are now, `changed` that something else is to be shown. */
-  constructor({ collections, here, changed, told }) {
+  constructor({ collections, here, batch, changed, told }) {
     Object.assign(this, { changed, told });
     this.favourite = toggle("Favourites", changed);
     this.placeholder = toggle("Placeholders", changed);
@@ -23,7 +23,7 @@ export class Filters {
     this.rename = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#rename() }, "Rename collection");
     this.drop = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.#drop() }, "Drop collection");
     this.collection.addEventListener("change", () => this.#chosenCollection());
-    this.batch = h("input", { "aria-label": "Batch", type: "search", placeholder: "batch id", onchange: changed });
+    this.batch = h("input", { "aria-label": "Batch", type: "search", placeholder: "batch id", value: batch, onchange: changed });
     this.archive = h("button", { type: "button", class: "quiet", title: "What is shown, as one archive", onclick: () => this.#export(here) }, "Download");
     this.element = h(
       "div",
@@ -97,13 +97,10 @@ export class Filters {
   }
 
   async #export(here) {
-    this.archive.disabled = true;
     try {
-      await saved(`${here}/export?${this.#chosen()}`, "images.zip");
+      await busy(this.archive, () => saved(`${here}/export?${this.#chosen()}`, "images.zip"));
     } catch (error) {
       if (error.name !== "AbortError") toast(error.message, "wrong");
-    } finally {
-      this.archive.disabled = false;
     }
   }
 }

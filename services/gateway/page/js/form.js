@@ -3,7 +3,7 @@
 import { call, Problem } from "./api.js";
 import { recent } from "./characters.js";
 import { newCharacter } from "./dialogs.js";
-import { fill, h, say, set, toast } from "./dom.js";
+import { busy, fill, h, say, set, toast } from "./dom.js";
 import { Picker } from "./picker.js";
 
 const COUNTS = [1, 2, 4, 8];
@@ -134,8 +134,10 @@ export class MakeForm {
 
   async #ask(event) {
     event.preventDefault();
-    if (!this.#complete()) return;
-    this.submit.disabled = true;
+    if (this.#complete()) await busy(this.submit, () => this.#send());
+  }
+
+  async #send() {
     try {
       const batch = await call("POST", `/v1/characters/${this.picker.current.id}/batches`, {
         body: this.#wish(),
@@ -147,8 +149,6 @@ export class MakeForm {
     } catch (error) {
       if (!(error instanceof Problem)) toast(error.message, "wrong");
       else this.#refused([error.message, ...error.errors.map((each) => `${each.pointer.slice(1)}: ${each.detail}`)].join(" · "));
-    } finally {
-      this.submit.disabled = false;
     }
   }
 

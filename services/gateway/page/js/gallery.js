@@ -10,12 +10,13 @@ import { Picker } from "./picker.js";
 import { Selection } from "./selection.js";
 import { many } from "./words.js";
 
-/** Fills `room`; `path` names the character, else the last one looked at. */
+/** Fills `room`; `path` names the character, else it is the last one looked at, and a batch of it, if any. */
 export async function gallery(room, { path, go }) {
   const leaving = new AbortController();
   const empty = h("p", { class: "empty", hidden: true });
   const counted = h("p", { class: "facts", role: "status" });
-  const picker = new Picker({ chosen: (character) => character.id !== path[0] && go(`gallery/${encodeURIComponent(character.id)}`), wanted: () => toast("A new character is made where images are made.", "wrong") });
+  let shown = null;
+  const picker = new Picker({ chosen: (character) => character !== shown && go(`gallery/${encodeURIComponent(character.id)}`), wanted: () => toast("A new character is made where images are made.", "wrong") });
   const head = h("div", { class: "gallery-head" }, picker.element);
   fill(room, h("h1", { class: "unseen" }, "Gallery"), head, empty);
 
@@ -28,7 +29,7 @@ export async function gallery(room, { path, go }) {
     return () => leaving.abort();
   }
   remember(character);
-  path = [character.id];
+  shown = character;
   picker.choose(character);
 
   const here = `/v1/characters/${encodeURIComponent(character.id)}`;
@@ -36,7 +37,7 @@ export async function gallery(room, { path, go }) {
   const told = (now) => [selection, filters].forEach((each) => each.offer(now));
   const again = () => grid.restart();
   const selection = new Selection({ collections, here, told, done: again, shown: () => grid.images, inside: () => filters.collection.value });
-  const filters = new Filters({ collections, told, here, changed: again });
+  const filters = new Filters({ collections, told, here, batch: path[1] ?? "", changed: again });
   const grid = new Grid({
     signal: leaving.signal,
     load: (cursor) => call("GET", `${here}/images?${filters.query(cursor)}`, { signal: leaving.signal }),

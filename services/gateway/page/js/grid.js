@@ -90,7 +90,8 @@ export class Grid {
       return;
     }
     if (round !== this.#round) return;
-    const fresh = page.items.filter((each) => each.url && !this.#ids.has(each.id));
+    // What is being deleted still lies there for a moment.
+    const fresh = page.items.filter((each) => each.url && each.status !== "deleting" && !this.#ids.has(each.id));
     for (const each of fresh) this.#ids.add(each.id);
     this.images.push(...fresh);
     this.#cursor = page.next_cursor;

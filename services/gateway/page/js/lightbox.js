@@ -1,7 +1,7 @@
 // One image in full, with everything it was made with. Arrows, Escape and f work as one expects.
 
 import { call } from "./api.js";
-import { fill, h, say, set, sign, toast } from "./dom.js";
+import { busy, fill, h, say, set, sign, toast } from "./dom.js";
 import { sure } from "./dialogs.js";
 import { saved } from "./saving.js";
 import { when, why } from "./words.js";
@@ -135,13 +135,10 @@ export class Lightbox {
 
   async #download() {
     const { id, name } = this.image;
-    this.file.disabled = true;
     try {
-      await saved(`/v1/images/${encodeURIComponent(id)}/file`, name);
+      await busy(this.file, () => saved(`/v1/images/${encodeURIComponent(id)}/file`, name));
     } catch (error) {
-      toast(error.message, "wrong");
-    } finally {
-      this.file.disabled = false;
+      if (error.name !== "AbortError") toast(error.message, "wrong");
     }
   }
 
