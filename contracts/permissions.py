@@ -71,7 +71,7 @@ def _service(name: str) -> Account:
 
 
 def _operator() -> Account:
-    """Whoever runs `darkroom dead`, `send` and `doctor`."""
+    """Whoever runs `darkroom dead` and `darkroom send`."""
     queues = [place for queue in QUEUES for place in (queue.name, queue.dead)]
     return Account(
         "operator",
