@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -100,12 +100,11 @@ def _prepare(connection: Any) -> None:
 
 def _postgresql(url: URL, service: str, pool: int) -> AsyncEngine:
     url, secured = tls(url)
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "timeout": CONNECT_SECONDS,
@@ -114,3 +113,13 @@ def _postgresql(url: URL, service: str, pool: int) -> AsyncEngine:
             **secured,
         },
     )
+    event.listen(engine.sync_engine, "checkout", _still_open)
+    return engine
+
+
+def _still_open(connection: Any, *_: Any) -> None:
+    """Raises DisconnectionError where the server has hung up meanwhile, for another connection to be made.
+    The driver hears that by itself; to ask the server each time would be a statement more in every
+    transaction."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -31,6 +31,21 @@ async def test_bytes_come_back_whole_whatever_their_number(size: int, blobs: Blo
     assert await blobs.get(KEY) == data[:size]
 
 
+async def test_what_a_check_says_of_the_bytes_is_raised(blobs: Blobs) -> None:
+    seen = []
+
+    def refuse(data: bytes) -> None:
+        seen.append(data)
+        raise PermanentError("other bytes were meant")
+
+    assert await blobs.get(KEY, refuse) is None
+    await blobs.put(KEY, b"bytes")
+    with pytest.raises(PermanentError, match="other bytes"):
+        await blobs.get(KEY, refuse)
+    assert await blobs.get(KEY, seen.append) == b"bytes"
+    assert seen == [b"bytes", b"bytes"]
+
+
 async def test_the_same_key_may_be_put_again_and_at_once(blobs: Blobs, beside: Beside) -> None:
     await asyncio.gather(*(blobs.put(KEY, b"bytes" * 10_000) for _ in range(8)))
     await blobs.put(KEY, b"bytes" * 10_000)

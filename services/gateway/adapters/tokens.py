@@ -1,6 +1,8 @@
 """Who is calling: JWTs with pinned algorithms, signed with a secret or with published keys."""
 
+import time
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -14,6 +16,8 @@ log = structlog.get_logger("gateway")
 
 #: Seconds that clocks may disagree.
 LEEWAY = 30
+#: Callers that are remembered by their tokens.
+REMEMBERED = 2048
 
 _REASONS: Sequence[tuple[type[jwt.PyJWTError], str]] = (
     (jwt.ExpiredSignatureError, "the token has expired; get a new one"),
@@ -48,10 +52,25 @@ class Tokens:
         self._settings = settings
         url = settings.jwt_jwks_url
         self._keys = keys or (PublishedKeys(url) if url else None)
+        #: By digest of the token, and for whom its bearer acts.
+        self._known: dict[tuple[bytes, str | None], Caller] = {}
 
     async def caller(self, token: str, behalf: str | None = None) -> Caller:
         """`behalf`: the user that the bearer acts for, if he said so. Raises Unauthorized, Uncheckable, and
         Forbidden where he may not, or where the user's name can't be a folder."""
+        if self._keys is not None:
+            # A key may be withdrawn at any time, so the set has its say about each request.
+            return await self._checked(token, behalf)
+        name = (sha256(token.encode()).digest(), behalf)
+        caller = self._known.get(name)
+        if caller is None or caller.until <= time.time():
+            caller = await self._checked(token, behalf)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[name] = caller
+        return caller
+
+    async def _checked(self, token: str, behalf: str | None) -> Caller:
         try:
             return _named(await self._claims(token)).acting_for(behalf)
         except jwt.MissingRequiredClaimError as why:

@@ -46,10 +46,11 @@ _TAGS = [
     {"name": "operate", "description": "The whole system, for whoever runs it."},
     {"name": "health", "description": "How this process is; without a token."},
 ]
+# Looked through in this order: what is called most comes first.
 ROUTERS: tuple[APIRouter, ...] = (
+    batches.router,
     image_generation.router,
     characters.router,
-    batches.router,
     events.router,
     images.router,
     export.router,

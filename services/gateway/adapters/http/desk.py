@@ -96,16 +96,17 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        scope, keyed = self.scope, self._keyed
 
         async def guarded(request: Request) -> Response:
             request.state.caller = caller = await _who(request)
-            if self.scope is not None:
-                caller.checked(self.scope)
+            if scope is not None:
+                caller.checked(scope)
             elif caller.narrowed:
                 raise Forbidden("no scope opens this call; it is for users' own tokens")
             if self.body_field is not None:
                 _must_be_json(request)
-            if self._keyed:
+            if keyed:
                 return await once(str(self.operation_id), request, caller.username, handle)
             return await handle(request)
 

@@ -101,18 +101,24 @@ async def once(
 @asynccontextmanager
 async def _held(keys: Keys, name: KeyName) -> AsyncIterator[None]:
     """The lease goes on while the call is under way, however long its caller waits."""
-    holding = asyncio.create_task(_extending(keys, name))
+    holding: list[asyncio.Task[None]] = []
+    # Nearly every call has ended by then, and costs no task.
+    later = asyncio.get_running_loop().call_later(
+        LEASE / 3, lambda: holding.append(asyncio.create_task(_extending(keys, name)))
+    )
     try:
         yield
     finally:
-        await ended([holding])
+        later.cancel()
+        if holding:
+            await ended(holding)
 
 
 async def _extending(keys: Keys, name: KeyName) -> None:
     while True:
-        await asyncio.sleep(LEASE / 3)
         with suppress(Outage, TemporaryError):
             await keys.extend(name)
+        await asyncio.sleep(LEASE / 3)
 
 
 def _read(said: list[str]) -> str:

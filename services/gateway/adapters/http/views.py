@@ -51,7 +51,12 @@ def batch(known: Batch, images: Sequence[ImageState], live: Live, begun: float |
     ahead = min(queue, default=None)
     return BatchShape(
         **_head(known, batch_status(known, counts, started).value, begun),
-        **request.model_dump(include={"negative_prompt", "width", "height", "seed", "style", "workflow"}),
+        negative_prompt=request.negative_prompt,
+        width=request.width,
+        height=request.height,
+        seed=request.seed,
+        style=request.style,
+        workflow=request.workflow,
         parameters=request.parameters,
         on_failure=request.on_failure,
         folder=known.folder,
