@@ -1,6 +1,7 @@
 """TLS to the broker, whose certificate is always checked: by the authorities of the system or of a file."""
 
 import ssl
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,12 +30,21 @@ def secured(url: str) -> dict[str, Any]:
 
 def untrusted(error: BaseException) -> str | None:
     """Why the broker's certificate was refused and what to do, None where that is not what went wrong."""
-    why: BaseException | None = error
-    while why is not None and not isinstance(why, ssl.SSLCertVerificationError):
-        why = why.__cause__ or why.__context__
+    why = next((each for each in _chain(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
     if why is None:
         return None
     return (
         f"its certificate is not to be trusted ({why.verify_message}); name the file of its authority with "
         "?cafile= in BUS_URL, and the broker by a name that its certificate bears"
     )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """It and what led to it, each once: the client library gives one error to all who wait for a connection
+    that breaks, and raises it from what came of that, so that a chain may lead back into itself."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
