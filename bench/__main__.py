@@ -7,6 +7,7 @@ Exits 1 where a benchmark is below its bar, fails, or does not end in its time.
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -83,9 +84,10 @@ def main() -> None:
     )
     parser.add_argument("--no-results", action="store_true", help="leave RESULTS.md and plots as they are")
     options = parser.parse_args()
+    load, *_ = os.getloadavg()
     outcomes = asyncio.run(everything(options.only or there, options.quick))
     if not options.no_results:
-        results.write(outcomes, " ".join(("python -m bench", *sys.argv[1:])))
+        results.write(outcomes, " ".join(("python -m bench", *sys.argv[1:])), load)
     below = [outcome.name for outcome in outcomes if outcome.status != 0]
     print(f"\n{len(outcomes)} benchmarks, below their bar or not done: {', '.join(below) or 'none'}")
     sys.exit(1 if below else 0)

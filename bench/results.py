@@ -19,6 +19,8 @@ PACKAGES = (
     *("aio-pika", "aiormq", "asyncpg", "sqlalchemy", "pydantic", "httpx", "fastapi", "uvicorn", "cloudinary"),
     *("faststream", "taskiq", "taskiq-aio-pika", "dramatiq", "celery"),
 )
+#: Tasks that run or wait at the start of a run that nobody disturbs.
+IDLE = 1.0
 #: As `bench.verdict.verdict` prints it.
 _VERDICT = re.compile(r"(?P<name>[^:]+): (?P<ratio>\d+\.\d+) \((?P<bar>[<>]= [^)]+)\)")
 
@@ -54,17 +56,22 @@ class Outcome:
         return [Verdict(each["name"], float(each["ratio"]), each["bar"]) for each in found]
 
 
-def write(outcomes: Sequence[Outcome], command: str) -> None:
-    """`bench/RESULTS.md` and the plots of what was run; plots of what was not run stay."""
+def write(outcomes: Sequence[Outcome], command: str, load: float) -> None:
+    """`bench/RESULTS.md` and the plots of what was run; plots of what was not run stay. `load` is how
+    many tasks ran or waited for a core before."""
     drawn = {outcome.name: plots.draw(outcome.name, outcome.lines) for outcome in outcomes}
-    PAGE.write_text("\n".join(_page(outcomes, command, drawn)) + "\n")
+    PAGE.write_text("\n".join(_page(outcomes, command, load, drawn)) + "\n")
 
 
-def _page(outcomes: Sequence[Outcome], command: str, drawn: dict[str, Path | None]) -> Iterator[str]:
+def _page(
+    outcomes: Sequence[Outcome], command: str, load: float, drawn: dict[str, Path | None]
+) -> Iterator[str]:
     yield "# What the benchmarks said\n"
     yield f"Written by `{command}` on {datetime.now(UTC):%d %B %Y}. {machine()}\n"
     yield f"With {', '.join(versions())}.\n"
     yield "Every line compares with its rival or limit in the same run; medians of interleaved rounds.\n"
+    if load > IDLE:
+        yield f"**Others used the machine**: {load:.0f} tasks were running or waiting for a core at the start.\n"
     yield "| benchmark | measured | bar | |\n|---|---|---|---|"
     for outcome in outcomes:
         yield from _rows(outcome)
