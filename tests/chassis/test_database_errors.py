@@ -46,12 +46,13 @@ def test_a_driver_that_was_told_farewell_before_it_asked_anything_has_met_an_out
     """A server that ends just when somebody has connected: the driver says that another operation is in
     progress, and nothing of a connection that is lost."""
     words = "cannot switch to state 11; another operation (2) is in progress"
-    told = AsyncAdapt_asyncpg_dbapi.InternalClientError(words)
+    told = AsyncAdapt_asyncpg_dbapi.InternalClientError(words)  # type: ignore[no-untyped-call]
     told.__cause__ = asyncpg.InternalClientError(words)
     with pytest.raises(Outage, match="another operation"), translated():
         raise InternalError("show transaction isolation level", None, told)
+    another = AsyncAdapt_asyncpg_dbapi.InternalError("something else")  # type: ignore[no-untyped-call]
     with pytest.raises(InternalError), translated():
-        raise InternalError("SELECT 1", None, AsyncAdapt_asyncpg_dbapi.InternalError("something else"))
+        raise InternalError("SELECT 1", None, another)
 
 
 async def _write_around(database: Database, trouble: Coroutine[Any, Any, None]) -> None:
