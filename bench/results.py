@@ -71,7 +71,7 @@ def _page(
     yield f"With {', '.join(versions())}.\n"
     yield "Every line compares with its rival or limit in the same run; medians of interleaved rounds.\n"
     if load > IDLE:
-        yield f"**Others used the machine**: {load:.0f} tasks were running or waiting for a core at the start.\n"
+        yield f"**Others used the machine**: {load:.0f} tasks ran or waited for a core at the start.\n"
     yield "| benchmark | measured | bar | |\n|---|---|---|---|"
     for outcome in outcomes:
         yield from _rows(outcome)
