@@ -1,10 +1,13 @@
-"""Every process is stopped and started again, one of each service at a time, and nobody outside notices."""
+"""Every process is stopped and started again as the next release, one of each service at a time, and nobody
+outside notices: so an upgrade under load, in which both releases of every service work side by side."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from tests.distributed.asking import Wish, ended, variables, wishes
@@ -19,16 +22,21 @@ from tests.journeys.waiting import until
 USERS = ("Areg", "Mira", "Tomas")
 QUANTITIES = (2, 3, 4) * 12
 RENDER_SECONDS = 0.15
+#: Begins a process as the next release.
+NEWER = (sys.executable, "-m", "tests.distributed.newer")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_rolling_restart_fails_no_request_and_renders_no_image_twice(
     rabbitmq_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     """The load balancer keeps its connections, asks the next gateway only where one is refused, and none
     whose /ready says no; any other end of a call, and any answer that is not a success, fails the test. So
-    does a stream that is cut off, or that misses an image. Each process has to end with 0, and in time."""
+    does a stream that is cut off, or that misses an image. Each process has to end with 0, and in time.
+
+    The next release says more in each message and has added to the tables, which the first of its processes
+    does while the other one of its service goes on; batches are begun by the one and ended by the other."""
     async with beside(tmp_path, RENDER_SECONDS) as around:
         known = variables(around, rabbitmq_url, postgres_url, tmp_path) | {"DRAIN_SECONDS": "2"}
         two = dict.fromkeys(SERVICES, 2)
@@ -48,6 +56,7 @@ async def test_a_rolling_restart_fails_no_request_and_renders_no_image_twice(
             batches = await ended(wanted, within=90)
             await _missed_nothing(follower, following, batches)
             assert await broken_promises(around, postgres_url, batches) == []
+            assert await _added(postgres_url) == set(SERVICES)
             assert system.errors() == []
             assert balancer.answered > 100
 
@@ -55,6 +64,7 @@ async def test_a_rolling_restart_fails_no_request_and_renders_no_image_twice(
 async def _roll(replicas: Sequence[Replica], system: Cluster) -> None:
     for replica in replicas:
         await replica.stop()
+        replica.through = NEWER
         await replica.start()
         await replica.ready(system.client)
 
@@ -70,6 +80,16 @@ async def _ask(wanted: Sequence[Wish]) -> None:
 async def _succeeds(wish: Wish, preference: dict[str, str]) -> None:
     answer = await wish.put(**preference)
     assert answer.is_success, answer.text
+
+
+async def _added(url: str) -> set[str]:
+    """Services whose tables are the next release's."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""), ssl=False)
+    try:
+        rows = await connection.fetch("SELECT schemaname FROM pg_tables WHERE tablename = 'added_later'")
+    finally:
+        await connection.close()
+    return {row["schemaname"] for row in rows}
 
 
 async def _missed_nothing(
