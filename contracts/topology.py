@@ -190,13 +190,13 @@ class Place(NamedTuple):
 
 
 def places() -> tuple[Place, ...]:
-    """Every durable queue there is."""
+    """Every durable queue there is, after those that its own letters go to."""
     return (
+        *(Place(queue.dead, dead_arguments(), DEAD_EXCHANGE, queue.dead) for queue in QUEUES),
         # Every version: one that is not known becomes a dead letter with a reason.
         *(
             Place(queue.name, work_arguments(queue), EXCHANGE, f"{queue.message.__name__}.*", queue.service)
             for queue in QUEUES
         ),
-        *(Place(queue.dead, dead_arguments(), DEAD_EXCHANGE, queue.dead) for queue in QUEUES),
         *(Place(wait.name, wait_arguments(wait), wait.exchange, "#") for wait in WAITS),
     )

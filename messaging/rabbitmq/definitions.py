@@ -13,12 +13,9 @@ from contracts.permissions import Account, accounts
 from contracts.topology import (
     DEAD_EXCHANGE,
     EXCHANGE,
-    QUEUES,
     WAITS,
-    Arguments,
-    dead_arguments,
-    wait_arguments,
-    work_arguments,
+    Place,
+    places,
 )
 
 Json = dict[str, Any]
@@ -43,8 +40,8 @@ def definitions(vhost: str, hashes: Mapping[str, str], prefix: str = "") -> Json
             for exchange, topics in account.topics.items()
         ],
         "exchanges": [_exchange(name, vhost) for name in _exchanges()],
-        "queues": [_queue(name, vhost, arguments) for name, arguments in _queues().items()],
-        "bindings": [_binding(exchange, queue, key, vhost) for exchange, queue, key in _bindings()],
+        "queues": [_queue(place, vhost) for place in places()],
+        "bindings": [_binding(place, vhost) for place in places()],
     }
 
 
@@ -77,20 +74,6 @@ def _exchanges() -> list[str]:
     return [EXCHANGE, DEAD_EXCHANGE, *(wait.exchange for wait in WAITS)]
 
 
-def _queues() -> dict[str, Arguments]:
-    dead = {queue.dead: dead_arguments() for queue in QUEUES}
-    work = {queue.name: work_arguments(queue) for queue in QUEUES}
-    return dead | work | {wait.name: wait_arguments(wait) for wait in WAITS}
-
-
-def _bindings() -> list[tuple[str, str, str]]:
-    return [
-        *((DEAD_EXCHANGE, queue.dead, queue.dead) for queue in QUEUES),
-        *((EXCHANGE, queue.name, f"{queue.message.__name__}.*") for queue in QUEUES),
-        *((wait.exchange, wait.name, "#") for wait in WAITS),
-    ]
-
-
 def _exchange(name: str, vhost: str) -> Json:
     return {
         "name": name,
@@ -103,16 +86,17 @@ def _exchange(name: str, vhost: str) -> Json:
     }
 
 
-def _queue(name: str, vhost: str, arguments: Arguments) -> Json:
-    return {"name": name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": arguments}
+def _queue(place: Place, vhost: str) -> Json:
+    kept = {"durable": True, "auto_delete": False}
+    return {"name": place.name, "vhost": vhost, **kept, "arguments": place.arguments}
 
 
-def _binding(exchange: str, queue: str, key: str, vhost: str) -> Json:
+def _binding(place: Place, vhost: str) -> Json:
     return {
-        "source": exchange,
+        "source": place.exchange,
         "vhost": vhost,
-        "destination": queue,
+        "destination": place.name,
         "destination_type": "queue",
-        "routing_key": key,
+        "routing_key": place.key,
         "arguments": {},
     }

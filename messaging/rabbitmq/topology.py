@@ -16,11 +16,9 @@ from contracts.topology import (
     QUEUES,
     WAITS,
     Arguments,
+    Place,
     Queue,
-    Wait,
-    dead_arguments,
-    wait_arguments,
-    work_arguments,
+    places,
 )
 from messaging.consumer import HINTS
 from messaging.rabbitmq.border import TopologyMismatch, border
@@ -37,12 +35,10 @@ async def declare(connection: AbstractConnection) -> None:
     declare, and Outage."""
     with border("declaring the topology"):
         async with own_channel(connection) as channel:
-            for exchange in (EXCHANGE, DEAD_EXCHANGE):
+            for exchange in dict.fromkeys(place.exchange for place in places()):
                 await _declare_exchange(channel, exchange)
-            for queue in QUEUES:
-                await _declare_work(channel, queue)
-            for wait in WAITS:
-                await _declare_wait(channel, wait)
+            for place in places():
+                await _declare_queue(channel, place)
 
 
 async def put_back(connection: AbstractConnection) -> None:
@@ -59,7 +55,9 @@ async def declare_queue(connection: AbstractConnection, queue: Queue) -> None:
     """One queue with its dead letters, for a consumer that found it gone. Raises as `declare`."""
     with border(f"declaring {queue.name}"):
         async with own_channel(connection) as channel:
-            await _declare_work(channel, queue)
+            for place in places():
+                if place.name in (queue.name, queue.dead):
+                    await _declare_queue(channel, place)
 
 
 async def declare_listener(channel: AbstractChannel, message: type[Message]) -> str:
@@ -102,35 +100,19 @@ async def depths(connection: AbstractConnection, queues: Sequence[str]) -> Mappi
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-async def _declare_work(channel: AbstractChannel, queue: Queue) -> None:
-    await _declare_queue(channel, queue.dead, dead_arguments())
-    await _bind(channel, queue.dead, DEAD_EXCHANGE, queue.dead)
-    await _declare_queue(channel, queue.name, work_arguments(queue))
-    # Every version: one that is not known here becomes a dead letter with a reason.
-    await _bind(channel, queue.name, EXCHANGE, f"{queue.message.__name__}.*")
-
-
-async def _declare_wait(channel: AbstractChannel, wait: Wait) -> None:
-    await _declare_exchange(channel, wait.exchange)
-    await _declare_queue(channel, wait.name, wait_arguments(wait))
-    await _bind(channel, wait.name, wait.exchange, "#")
-
-
 async def _declare_exchange(channel: AbstractChannel, name: str) -> None:
     with _naming(f"exchange {name}"):
         await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=TIMEOUT)
 
 
-async def _declare_queue(channel: AbstractChannel, name: str, arguments: Arguments) -> None:
-    with _naming(f"queue {name}"):
-        await channel.declare_queue(name, durable=True, arguments={**arguments}, timeout=TIMEOUT)
-
-
-async def _bind(channel: AbstractChannel, queue: str, exchange: str, key: str) -> None:
-    with _naming(f"the binding of queue {queue}"):
+async def _declare_queue(channel: AbstractChannel, place: Place) -> None:
+    """With its way in."""
+    with _naming(f"queue {place.name}"):
+        await channel.declare_queue(place.name, durable=True, arguments={**place.arguments}, timeout=TIMEOUT)
+    with _naming(f"the binding of queue {place.name}"):
         # Not by declaring once more: whoever may bind need not be allowed to declare.
         underlay = await channel.get_underlay_channel()
-        await underlay.queue_bind(queue, exchange, key, timeout=TIMEOUT)
+        await underlay.queue_bind(place.name, place.exchange, place.key, timeout=TIMEOUT)
 
 
 @contextmanager

@@ -133,3 +133,23 @@ def test_a_dead_letter_stays_until_somebody_takes_it() -> None:
 
 def test_the_consumer_gives_up_long_before_the_broker_does() -> None:
     assert topology.MAX_DELIVERIES < topology.BROKER_DELIVERY_LIMIT
+
+
+def test_every_queue_has_its_place_and_its_letters_have_theirs_before_it() -> None:
+    names = [place.name for place in topology.places()]
+    wanted = [name for queue in QUEUES for name in (queue.name, queue.dead)] + [wait.name for wait in WAITS]
+    assert sorted(names) == sorted(wanted)
+    for queue in QUEUES:
+        assert names.index(queue.dead) < names.index(queue.name)
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_only_work_is_taken_by_a_service_and_is_bound_for_every_version(queue: topology.Queue) -> None:
+    known = {place.name: place for place in topology.places()}
+    work, dead = known[queue.name], known[queue.dead]
+    assert (work.service, work.exchange, work.key) == (
+        queue.service,
+        topology.EXCHANGE,
+        f"{queue.message.__name__}.*",
+    )
+    assert (dead.service, dead.exchange, dead.key) == (None, topology.DEAD_EXCHANGE, queue.dead)
