@@ -212,7 +212,7 @@ def _ledger(image: Image) -> Row:
         "public_id": image.public_id,
         "md5": image.digest,
         "placeholder": image is BLANK,
-        "placeholder_md5s": '["0"]' if image in (BLANK, MENDED) else "[]",
+        "placeholder_md5s": "0" * 32 if image in (BLANK, MENDED) else "",
     }
 
 

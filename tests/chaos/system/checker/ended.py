@@ -80,8 +80,8 @@ def event_log(evidence: Evidence) -> list[str]:
             log[row["batch_id"], body["ordinal"]].append({**body, "at": row["at"]})
     broken = []
     for key, image in evidence.images.items():
-        said = [entry["status"] for entry in log[key]]
-        if said[-1:] != [image["status"]]:
+        said = [_word(entry["status"]) for entry in log[key]]
+        if said[-1:] != [_word(image["status"])]:
             broken.append(f"{key} is {image['status']}, and the event log ends with {said[-1:]}")
         first = next((place for place, word in enumerate(said) if word in DONE), len(said))
         if not set(said[first:]) <= DONE:
@@ -116,6 +116,11 @@ def _ends(asked: Asked, ordinal: int) -> set[str]:
     if asked.fails == "always" or (asked.fails == "first" and not asked.retried):
         return {blank, "canceled"} if asked.cancelled else {blank}
     return {"succeeded", "canceled"} if asked.cancelled and not asked.retried else {"succeeded"}
+
+
+def _word(status: str) -> str:
+    """As people hear it: a placeholder that was deleted is deleted, too."""
+    return "deleted" if status in GONE else status
 
 
 def _reason(row: Row) -> str:

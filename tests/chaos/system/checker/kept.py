@@ -100,5 +100,4 @@ def _made_for(evidence: Evidence, asset: Asset) -> Key | None:
 def _may(evidence: Evidence, asset: Asset) -> int:
     """One, for a picture that came after a placeholder."""
     row = evidence.ledger.get(asset.owner, {}) if asset.owner else {}
-    blanks = json.loads(row.get("placeholder_md5s") or "[]")
-    return 1 if blanks and "placeholder" not in asset.tags else 0
+    return 1 if row.get("placeholder_md5s") and "placeholder" not in asset.tags else 0
