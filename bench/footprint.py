@@ -1,15 +1,18 @@
 """`python -m bench.footprint`: what a process takes to start, and while nobody wants anything of it.
 
 Each service by itself, on a RabbitMQ and a PostgreSQL of the run's own, and `python -m services` with what
-it embeds. Told are the seconds from the start of the process until it says that it is ready, its resident
-memory then and after the quiet, and the processor time that it took meanwhile. The bar is on the busiest:
-percent of a core.
+it embeds. They start one after the other, and are at rest together, so that each also hears what the others
+say of themselves. Told are the seconds from the start of the process until it says that it is
+ready, its resident memory then and after the rest, and the processor time that it took at rest, which a busy
+machine changes little. The bar is on the busiest: percent of a core.
 """
 
 import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +29,10 @@ from tests.distributed.processes import SERVICES, Replica
 from tests.journeys.around import Around
 from tests.journeys.process import started
 from tests.journeys.system import variables as embedded
+from tests.journeys.waiting import until
 
 BAR = Bar(at_most=1.0)
-#: Seconds after the start in which a process still finds its way: connections, first looks.
+#: Seconds after the last start in which processes still find their way: connections, first looks.
 SETTLING = 5.0
 #: What the tests make quicker, as it is by default.
 USUAL = {"LEASE_SECONDS": "15", "POLL_SECONDS": "1", "RETRY_SECONDS": "1"}
@@ -36,26 +40,21 @@ PAGE = 4096
 
 
 @dataclass(frozen=True)
-class Idle:
+class Started:
+    """A process that is ready: after so many seconds, with so many megabytes."""
+
     name: str
-    start: float
-    #: Megabytes.
+    pid: int
+    seconds: float
     memory: float
-    #: Percent of a core.
-    busy: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name}: ready after {self.start:.1f} s, {self.memory:.0f} MB, {self.busy:.2f} % of a core"
-        )
 
 
-async def quiet(name: str, pid: int, start: float, seconds: float) -> Idle:
-    await asyncio.sleep(SETTLING)
-    before, began = cpu_of(pid), time.monotonic()
-    await asyncio.sleep(seconds)
-    busy = 100 * (cpu_of(pid) - before) / (time.monotonic() - began)
-    return Idle(name, start, resident(pid), busy)
+def told(process: Started, memory: float, busy: float) -> str:
+    """In a line; megabytes after the rest, and percent of a core."""
+    return (
+        f"{process.name}: ready after {process.seconds:.1f} s with {process.memory:.0f} MB, "
+        f"{memory:.0f} MB and {busy:.2f} % of a core at rest"
+    )
 
 
 def resident(pid: int) -> float:
@@ -63,45 +62,60 @@ def resident(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
-async def alone(service: str, folder: Path, known: dict[str, str], seconds: float) -> Idle:
+async def resting(processes: Sequence[Started], seconds: float) -> list[float]:
+    """Percent of a core that each takes, over so many seconds."""
+    before, began = [cpu_of(each.pid) for each in processes], time.monotonic()
+    await asyncio.sleep(seconds)
+    passed = time.monotonic() - began
+    return [100 * (cpu_of(each.pid) - then) / passed for each, then in zip(processes, before, strict=True)]
+
+
+async def alone(
+    stack: AsyncExitStack, client: httpx.AsyncClient, service: str, folder: Path, known: dict[str, str]
+) -> Started:
     replica = Replica(service, 1, folder, known)
+    stack.push_async_callback(replica.end)
     began = time.monotonic()
-    try:
-        await replica.start()
-        async with httpx.AsyncClient(timeout=10) as client:
-            await replica.ready(client)
-        # The looks for readiness are the measurement's, and over now.
-        return await quiet(service, replica.pid, time.monotonic() - began, seconds)
-    finally:
-        await replica.end()
+    await replica.start()
+    await replica.ready(client)
+    return Started(service, replica.pid, time.monotonic() - began, resident(replica.pid))
 
 
-async def together(around: Around, folder: Path, seconds: float) -> Idle:
+async def together(stack: AsyncExitStack, around: Around, folder: Path) -> Started:
     began = time.monotonic()
-    async with started(folder, embedded(around, folder / "var", **USUAL)) as system:
-        return await quiet("python -m services", system.process.pid, time.monotonic() - began, seconds)
+    known = embedded(around, folder / "var", **USUAL)
+    system = await stack.enter_async_context(started(folder, known))
+
+    async def ready() -> bool:
+        return (await system.client.get("/ready")).is_success
+
+    await until(ready)
+    pid = system.process.pid
+    return Started("python -m services", pid, time.monotonic() - began, resident(pid))
 
 
 async def _main(options: Any) -> int:
-    with nodes() as run, TemporaryDirectory(prefix="darkroom-footprint-") as name:
+    async with AsyncExitStack() as stack:
+        run = stack.enter_context(nodes())
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="darkroom-footprint-")))
         await run.start()
-        folder = Path(name)
-        async with beside(folder, 0.1, 2) as around:
-            known = separate(around, run.bus_url(), run.database_url(), folder) | USUAL
-            found = []
-            for service in SERVICES:
-                found.append(await alone(service, folder, known, options.seconds))
-                print(found[-1], flush=True)
-            found.append(await together(around, folder, options.seconds))
-            print(found[-1], flush=True)
-    return verdict("footprint", max(each.busy for each in found), BAR)
+        around = await stack.enter_async_context(beside(folder, 0.1, 2))
+        known = separate(around, run.bus_url(), run.database_url(), folder) | USUAL
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
+        processes = [await alone(stack, client, service, folder, known) for service in SERVICES]
+        processes.append(await together(stack, around, folder))
+        await asyncio.sleep(SETTLING)
+        shares = await resting(processes, options.seconds)
+        for process, busy in zip(processes, shares, strict=True):
+            print(told(process, resident(process.pid), busy), flush=True)
+    return verdict("footprint", max(shares), BAR)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.footprint", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of quiet, for each")
-    parser.add_argument("--quick", action="store_true", help="four seconds of quiet")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of rest")
+    parser.add_argument("--quick", action="store_true", help="twenty seconds of rest")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.seconds = 4.0
+        chosen.seconds = 20.0
     sys.exit(asyncio.run(_main(chosen)))

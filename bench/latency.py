@@ -2,18 +2,17 @@
 
 Each service is a process of its own, on a RabbitMQ and a PostgreSQL of the run's own; the stand-ins are
 another process. A caller asks for one image with `Prefer: wait`, so the time is from the request to the
-answer with the stored image's URL. The backend's own clock says how long it rendered; all processes are on
-one machine, so its times also part what came before it from what came after. The whole system in one
-process, with its embedded defaults, is told beside it. The bar is on the median of the separate services,
-in milliseconds.
+answer with the stored image's URL. By stage: accepted, reserved, fetched and stored are when the broker had
+the message that says so, heard as a further reader; submitted, begun and rendered are by the backend's own
+clock, on the same machine. The render is what the backend took for it. The whole system in one process, with
+its embedded defaults, is told beside it. The bar is on the median of the separate services, in milliseconds.
 """
 
 import argparse
 import asyncio
-import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,16 @@ from uuid import uuid4
 
 import httpx
 
+from bench.hearing import Hearing, hearing
 from bench.nodes import Nodes, nodes
+from bench.stages import RENDER, Parts, middle, parted, told
 from bench.verdict import Bar, verdict
+from contracts.commands import GenerateBatch
+from contracts.events import ImageReady, ImageStored, IndicesReserved
+from contracts.message import Message
 from tests.distributed.asking import variables as separate
 from tests.distributed.beside import beside
-from tests.distributed.processes import cluster
+from tests.distributed.processes import SERVICES, cluster
 from tests.journeys.around import Around
 from tests.journeys.caller import Caller
 from tests.journeys.process import started
@@ -39,29 +43,25 @@ WISH = {"prompt": "opal light", "quantity": 1, "width": 64, "height": 64, "workf
 WARMING = 5
 #: Seconds between two images: nothing of the last one is under way any more.
 PAUSE = 0.2
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Of one image, in milliseconds."""
-
-    #: From the request until the backend had it.
-    before: float
-    #: In the backend, without the render.
-    there: float
-    #: From the end of the render to the answer.
-    after: float
-
-    @property
-    def over(self) -> float:
-        return self.before + self.there + self.after
+#: What the services say of a batch of one image, two before it is rendered and two after, and what it means.
+SAID: Mapping[type[Message], str] = {
+    GenerateBatch: "accepted",
+    IndicesReserved: "reserved",
+    ImageReady: "fetched",
+    ImageStored: "stored",
+}
+#: What the tests make quicker, as it is by default.
+USUAL = {"LEASE_SECONDS": "15", "POLL_SECONDS": "1", "RETRY_SECONDS": "1"}
 
 
 @dataclass(frozen=True)
 class Measured:
+    """A caller of one system; `heard` is None where no broker can be listened at."""
+
     caller: Caller
     around: Around
     character: str
+    heard: Hearing | None
 
     async def image(self) -> Parts:
         backend = self.around.where.backends[0]
@@ -79,8 +79,16 @@ class Measured:
         seen = (await self.around.client.get(f"{backend}/sandbox/timeline")).json()["entries"]
         (entry,) = seen
         ((start, end),) = entry["runs"]
-        there = start - entry["accepted_at"]
-        return Parts(1000 * (entry["accepted_at"] - began), 1000 * there, 1000 * (ended - end))
+        there = [("submitted", entry["accepted_at"]), ("begun", start), (RENDER, end)]
+        before, after = await self._heard(answer.json()["id"])
+        return parted(began, [*before, *there, *after, ("seen by the caller", ended)])
+
+    async def _heard(self, batch_id: str) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        """What the services said of it before the render, and after."""
+        if self.heard is None:
+            return [], []
+        moments = list(zip(SAID.values(), await self.heard.of(batch_id, list(SAID)), strict=True))
+        return moments[:2], moments[2:]
 
     async def images(self, count: int) -> list[Parts]:
         parts = []
@@ -90,40 +98,26 @@ class Measured:
         return parts
 
 
-async def measured(client: httpx.AsyncClient, around: Around, count: int) -> list[Parts]:
+async def measured(
+    client: httpx.AsyncClient, around: Around, count: int, heard: Hearing | None = None
+) -> list[Parts]:
     caller = Caller(client, "Areg")
-    one = Measured(caller, around, await caller.register("Opal Fever"))
+    one = Measured(caller, around, await caller.register("Opal Fever"), heard)
     await one.images(WARMING)
     return await one.images(count)
 
 
 @asynccontextmanager
-async def apart(around: Around, nodes_: Nodes, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    known = separate(around, nodes_.bus_url(), nodes_.database_url(), folder) | {"POLL_SECONDS": "1"}
-    counts = dict.fromkeys(("gateway", "indexer", "renderer", "uploader"), 1)
+async def apart(
+    around: Around, nodes_: Nodes, folder: Path
+) -> AsyncIterator[tuple[httpx.AsyncClient, Hearing]]:
+    known = separate(around, nodes_.bus_url(), nodes_.database_url(), folder) | USUAL
     async with (
-        cluster(folder, known, counts) as system,
+        cluster(folder, known, dict.fromkeys(SERVICES, 1)) as system,
+        hearing(known["BUS_URL"], list(SAID)) as heard,
         httpx.AsyncClient(base_url=system.of("gateway")[0].url, timeout=60) as client,
     ):
-        yield client
-
-
-def told(name: str, parts: Sequence[Parts]) -> float:
-    """The median beyond the render."""
-    middle = statistics.median(each.over for each in parts)
-    print(f"{name}: p50 {middle:.1f} ms, p99 {_p99([each.over for each in parts]):.1f} ms over the render")
-    for stage, words in (
-        ("before", "request to backend"),
-        ("there", "in the backend's queue"),
-        ("after", "end of render to answer"),
-    ):
-        values = [float(getattr(each, stage)) for each in parts]
-        print(f"  {words}: p50 {statistics.median(values):.1f} ms, p99 {_p99(values):.1f} ms", flush=True)
-    return middle
-
-
-def _p99(values: Sequence[float]) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+        yield client, heard
 
 
 async def _main(options: Any) -> int:
@@ -131,12 +125,13 @@ async def _main(options: Any) -> int:
         await run.start()
         folder = Path(name)
         async with beside(folder, options.render_ms / 1000, 1) as around:
-            async with apart(around, run, folder) as client:
-                middle = told("separate services", await measured(client, around, options.images))
-            known = embedded(around, folder / "var", POLL_SECONDS="1")
-            async with started(folder, known) as system:
-                told("one process, embedded", await measured(system.client, around, options.images))
-    return verdict("latency", middle, BAR)
+            async with apart(around, run, folder) as (client, heard):
+                separately = await measured(client, around, options.images, heard)
+            print(*told("separate services", separately), sep="\n", flush=True)
+            async with started(folder, embedded(around, folder / "var", **USUAL)) as system:
+                together = await measured(system.client, around, options.images)
+            print(*told("one process", together), sep="\n", flush=True)
+    return verdict("latency", middle(separately), BAR)
 
 
 if __name__ == "__main__":
