@@ -15,19 +15,20 @@ from contracts.message import Message
 from services.uploader.domain import claims, endings
 from services.uploader.domain.cards import card_of
 from services.uploader.domain.rows import Lying, Refusal
-from services.uploader.domain.steps import Say, Store, checked_name, ready_of
+from services.uploader.domain.steps import Say, Store, checked_folder, checked_name, ready_of
 from services.uploader.ports import Batches, Blobs, Draw, Graves, Ledger, Shelf
 
 
 async def on_indices_reserved(reserved: IndicesReserved, *, batches: Batches) -> Sequence[Message]:
     """A placeholder may need to know the request, and the folder's mirror its next number."""
+    checked_folder(reserved.folder)
     await batches.remember(reserved)
     return []
 
 
 async def on_folder_opened(opened: FolderOpened, *, batches: Batches) -> Sequence[Message]:
     """A new folder's mirror says where its numbers begin."""
-    await batches.advance(opened.folder, opened.next_index)
+    await batches.advance(checked_folder(opened.folder), opened.next_index)
     return []
 
 
@@ -43,7 +44,7 @@ async def on_index_reassigned(
     moved: IndexReassigned, *, batches: Batches, ledger: Ledger, shelf: Shelf, blobs: Blobs
 ) -> Sequence[Message]:
     """An image that had to give way is stored at its new number."""
-    await batches.advance(moved.folder, moved.next_index)
+    await batches.advance(checked_folder(moved.folder), moved.next_index)
     step = await ledger.decide(moved, claims.for_new_number)
     return await _said(step, shelf) if isinstance(step, Say) else await _store(step, ledger, shelf, blobs)
 

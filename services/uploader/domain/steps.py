@@ -76,6 +76,16 @@ def checked_name(public_id: str) -> str:
     return public_id
 
 
+def checked_folder(folder: str) -> str:
+    """The same folder. Raises PermanentError where no image of ours could lie in it: its `index.txt` would be
+    tried for ever, or lie where nobody asked for it."""
+    if names.parse_folder(folder) is None:
+        raise PermanentError(
+            "not a folder of ours: it must read {username}/{collection}/{character-slug}/images"
+        )
+    return folder
+
+
 def index_taken(row: Row) -> IndexTaken:
     return IndexTaken(
         batch_id=row.batch_id,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.events import FolderOpened
 from contracts.names import index_file
-from messaging.errors import Outage
+from messaging.errors import Outage, PermanentError
 from services.uploader.adapters import sql_folders
 from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.mirror import Mirror
@@ -35,6 +35,18 @@ async def test_a_new_folder_says_where_its_numbers_begin(each_stage: Stage) -> N
         await uploader.hear(FolderOpened(folder=FOLDER, next_index=1))
         await uploader.mirror.write()
     assert await said(each_stage) == "1"
+
+
+@pytest.mark.parametrize(
+    "folder", ["../../etc", "Areg/characters", "Areg/characters/x/../images", "\x1b[31m"]
+)
+async def test_what_is_no_folder_of_ours_gets_no_mirror(uploader: Replica, stage: Stage, folder: str) -> None:
+    moved = reassigned(7, 12).model_copy(update={"folder": folder})
+    for told in (FolderOpened(folder=folder, next_index=3), reserved(folder=folder), moved):
+        with pytest.raises(PermanentError, match="not a folder of ours"):
+            await uploader.hear(told)
+    await uploader.mirror.write()
+    assert await stage.assets("raw") == {}
 
 
 async def test_the_file_holds_the_digits_and_nothing_else(uploader: Replica, stage: Stage) -> None:
