@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from bench.cost import cost
 from bench.filling import copied, settled
-from bench.growing import AT_ONCE, BATCHES_A_ROUND, QUANTITY, Sizes, Work, Works, again, at_once
+from bench.growing import AT_ONCE, BATCHES_A_ROUND, QUANTITY, Sizes, Works, again, at_once
+from bench.nodes import Nodes
 from chassis.database import Database, open_database
 from services.gateway import app as gateway
 from services.gateway import handlers
@@ -27,9 +29,9 @@ RARE = 100
 
 
 @asynccontextmanager
-async def galleries(url: str, sizes: Sizes) -> AsyncIterator[Works]:
+async def galleries(around: Nodes, sizes: Sizes) -> AsyncIterator[Works]:
     """All of one character: nothing is narrower than what is asked for."""
-    async with open_database(url, "gateway", gateway.MIGRATIONS) as database:
+    async with open_database(around.database_url(), "gateway", gateway.MIGRATIONS) as database:
         gallery, pictures = SqlGallery(database), SqlPictures(database)
         await _made(gallery, "first", 1)
         await _filled(database, sizes)
@@ -55,13 +57,13 @@ async def galleries(url: str, sizes: Sizes) -> AsyncIterator[Works]:
 
         registry = SqlRegistry(database)
         yield {
-            "projection, as the gallery grows": Work(database, project),
-            "characters, as the registry grows": Work(
-                database, lambda: again(lambda: registry.known_to(user, None, PAGE))
+            "projection, as the gallery grows": partial(cost, database, project),
+            "characters, as the registry grows": partial(
+                cost, database, lambda: again(lambda: registry.known_to(user, None, PAGE))
             ),
             **{
-                f"{name}, as the gallery grows": Work(
-                    database, partial(again, partial(pictures.page, wanted))
+                f"{name}, as the gallery grows": partial(
+                    cost, database, partial(again, partial(pictures.page, wanted))
                 )
                 for name, wanted in asked.items()
             },
@@ -102,9 +104,9 @@ async def _filled(database: Database, sizes: Sizes) -> None:
 
 
 @asynccontextmanager
-async def outbox(url: str, sizes: Sizes) -> AsyncIterator[Works]:
+async def outbox(around: Nodes, sizes: Sizes) -> AsyncIterator[Works]:
     """Commands that wait because the broker is away, and ends that are heard meanwhile."""
-    async with open_database(url, "gateway", gateway.MIGRATIONS) as database:
+    async with open_database(around.database_url(), "gateway", gateway.MIGRATIONS) as database:
         async with database.begin() as connection:
             await enqueue(database, connection, [events.request("first")], time.time() - 1_000_000)
         waiting = {
@@ -123,4 +125,4 @@ async def outbox(url: str, sizes: Sizes) -> AsyncIterator[Works]:
             assert len(found) == AT_ONCE
             await box.unsent([each.id for each in found], now)
 
-        yield {"commands, as the backlog grows": Work(database, lambda: again(send))}
+        yield {"commands, as the backlog grows": partial(cost, database, lambda: again(send))}

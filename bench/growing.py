@@ -11,10 +11,13 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from bench.cost import cost
 from bench.filling import copied, settled
+from bench.nodes import Nodes
 from bench.reserve import Wishes, by_ledger
 from bench.uploads import ready
-from chassis.database import Database, open_database
+from bench.verdict import Round
+from chassis.database import open_database
 from contracts.events import ImageReady
 from services.indexer import app as indexer
 from services.indexer.adapters import tables as numbers
@@ -42,23 +45,16 @@ class Sizes:
     backlog: int
 
 
-@dataclass(frozen=True)
-class Work:
-    """One round of it."""
-
-    database: Database
-    run: Callable[[], Awaitable[object]]
-
-
-Works = Mapping[str, Work]
+#: Seconds of processor time that a round of each costs.
+Works = Mapping[str, Round]
 
 
 @asynccontextmanager
-async def reservations(url: str, sizes: Sizes) -> AsyncIterator[Works]:
+async def reservations(around: Nodes, sizes: Sizes) -> AsyncIterator[Works]:
     hot = "Areg/characters/opal-fever/images"
     cold = [f"Areg/characters/character-{number}/images" for number in range(1, sizes.folders)]
     async with (
-        open_database(url, "indexer", indexer.MIGRATIONS) as database,
+        open_database(around.database_url(), "indexer", indexer.MIGRATIONS) as database,
         aclosing(NumberLedger(database, time.time)) as ledger,
     ):
         async with database.begin() as connection:
@@ -87,9 +83,9 @@ async def reservations(url: str, sizes: Sizes) -> AsyncIterator[Works]:
             await by_ledger(ledger, wishes)
 
         yield {
-            "numbers, as the folder grows": Work(database, lambda: round_of([hot])),
-            "numbers, as the registry grows": Work(
-                database, lambda: round_of(random.sample(cold, min(len(cold), FOLDERS - 1)))
+            "numbers, as the folder grows": partial(cost, database, lambda: round_of([hot])),
+            "numbers, as the registry grows": partial(
+                cost, database, lambda: round_of(random.sample(cold, min(len(cold), FOLDERS - 1)))
             ),
         }
 
@@ -116,9 +112,9 @@ class _Blobs:
 
 
 @asynccontextmanager
-async def uploads(url: str, sizes: Sizes) -> AsyncIterator[Works]:
+async def uploads(around: Nodes, sizes: Sizes) -> AsyncIterator[Works]:
     async with (
-        open_database(url, "uploader", uploader.MIGRATIONS) as database,
+        open_database(around.database_url(), "uploader", uploader.MIGRATIONS) as database,
         aclosing(AssetLedger(database, time.time, 2 * AT_ONCE, 60.0)) as ledger,
     ):
         store = partial(on_image_ready, ledger=ledger, shelf=_Shelf(), blobs=_Blobs())
@@ -136,7 +132,7 @@ async def uploads(url: str, sizes: Sizes) -> AsyncIterator[Works]:
         async def round_of() -> None:
             await at_once(store(_ready(next(fresh))) for _ in range(BATCHES_A_ROUND * QUANTITY))
 
-        yield {"storing, as the folder grows": Work(database, round_of)}
+        yield {"storing, as the folder grows": partial(cost, database, round_of)}
 
 
 def _ready(number: int) -> ImageReady:

@@ -3,8 +3,8 @@
 Each service's own code on PostgreSQL, in two databases: a small one, and one whose tables were filled in SQL
 with copies of rows that the services had written. A folder of 100 images beside one of 100,000, a registry of
 10 folders beside 10,000, a gallery of 1,000 images beside 1,000,000 with as many favourites and placeholders,
-100 commands that wait beside 100,000. Compared is processor time, of this process and of the database's;
-rounds are interleaved, and the small one's is 1.
+100 commands and messages that wait beside 100,000. Compared is processor time, of this process and of the
+database's or the broker's; rounds are interleaved, and the small one's is 1.
 """
 
 import argparse
@@ -12,11 +12,10 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import partial
 
-from bench.cost import cost
+from bench.backlog import backlog
 from bench.galleries import galleries, outbox
-from bench.growing import Sizes, Work, Works, reservations, uploads
+from bench.growing import Sizes, Works, reservations, uploads
 from bench.nodes import Nodes, nodes
 from bench.verdict import Bar, Round, interleaved, ratio, spread, verdict
 
@@ -25,26 +24,23 @@ SMALL = Sizes(folder=100, folders=10, gallery=1_000, backlog=100)
 LARGE = Sizes(folder=100_000, folders=10_000, gallery=1_000_000, backlog=100_000)
 QUICK = Sizes(folder=20_000, folders=5_000, gallery=100_000, backlog=20_000)
 
-Ground = Callable[[str, Sizes], AbstractAsyncContextManager[Works]]
-GROUNDS: Sequence[Ground] = (reservations, uploads, galleries, outbox)
+Ground = Callable[[Nodes, Sizes], AbstractAsyncContextManager[Works]]
+GROUNDS: Sequence[Ground] = (reservations, uploads, galleries, outbox, backlog)
 
 
 async def measure(around: Nodes, ground: Ground, large: Sizes, rounds: int) -> dict[str, float]:
     """What each kind of work costs in the large one by what it costs in the small one."""
     async with AsyncExitStack() as stack:
         small_works, large_works = [
-            await stack.enter_async_context(ground(around.database_url(), sizes)) for sizes in (SMALL, large)
+            await stack.enter_async_context(ground(around, sizes)) for sizes in (SMALL, large)
         ]
         return {
             name: await _compared(name, small_works[name], large_works[name], rounds) for name in small_works
         }
 
 
-async def _compared(name: str, small: Work, large: Work, rounds: int) -> float:
-    contestants: dict[str, Round] = {
-        "small": partial(cost, small.database, small.run),
-        "large": partial(cost, large.database, large.run),
-    }
+async def _compared(name: str, small: Round, large: Round, rounds: int) -> float:
+    contestants = {"small": small, "large": large}
     await interleaved(2, contestants)  # rounds that warm up
     told = await interleaved(rounds, contestants)
     for size, seconds in told.items():
