@@ -9,6 +9,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from messaging.errors import Outage
 from messaging.rabbitmq.border import border
+from messaging.rabbitmq.link import TIMEOUT
 
 log = structlog.get_logger("messaging")
 
@@ -56,8 +57,10 @@ class Receipts:
         if self._of is None or self._of.channel is not channel:
             self._of = _Channel(channel)
         try:
+            # On a connection that has just been lost the library may wait for its turn to write for ever.
             with border("acknowledging"):
-                await self._of.acknowledge(delivered.delivery_tag or 0)
+                async with asyncio.timeout(TIMEOUT):
+                    await self._of.acknowledge(delivered.delivery_tag or 0)
         except Outage as why:
             log.info("will be delivered again", reason=str(why))
             return False

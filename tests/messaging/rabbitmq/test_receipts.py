@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from messaging.rabbitmq import receipts
 from messaging.rabbitmq.cork import CorkedConnection
 from messaging.rabbitmq.receipts import Answer, Tags
 
@@ -39,6 +42,28 @@ def test_whatever_the_order_exactly_what_is_settled_is_acknowledged(settled: Seq
             broker.hear(answer)
         done |= set(turn)
         assert set(broker.tags) == everything - done
+
+
+class Lost:
+    """A channel whose connection is gone: what is to be written waits for a writer that is no more."""
+
+    delivery_tag = 1
+
+    @property
+    def channel(self) -> Any:
+        return self
+
+    async def basic_ack(self, *_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_nobody_waits_for_ever_to_acknowledge_on_a_lost_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(receipts, "TIMEOUT", 0.05)
+    lost: Any = Lost()
+    async with asyncio.timeout(5):
+        assert not await receipts.Receipts().acknowledge(lost)
 
 
 def test_deliveries_that_are_settled_in_order_take_one_answer() -> None:
