@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from contracts.commands import Character, GenerateBatch
+from contracts.limits import MAX_QUANTITY
 from contracts.message import BatchId, Index, Kind, Md5, Message, Ordinal, Round, Value
 
 
@@ -19,7 +20,8 @@ class IndicesReserved(Event):
     request: GenerateBatch
     folder: str
     first: Index
-    quantity: int = Field(ge=1)
+    #: Bounded, since readers make a row for each: a forged one must not fill their memory.
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
     #: The number that the folder's next batch begins with, as far as this reservation knows.
     next_index: Index
     #: Digits that image names are zero-padded to; 0 for none. Kept with the reservation, so that a

@@ -185,6 +185,12 @@ def test_a_missing_field_is_named() -> None:
     assert said == "not a IndicesReserved.v1: request.character.name: Field required"
 
 
+def test_a_forged_block_is_refused_before_anybody_makes_rows_of_it() -> None:
+    value = golden.value("IndicesReserved.v1.json") | {"quantity": 10**9}
+    said = refusal_of(IndicesReserved, json.dumps(value).encode())
+    assert said == "not a IndicesReserved.v1: quantity: Input should be less than or equal to 1000"
+
+
 def test_many_problems_are_counted_instead_of_listed() -> None:
     body = json.dumps({"parameters": {f"p{number}": [] for number in range(100)}}).encode()
     assert " more)" in refusal_of(GenerateBatch, body)
