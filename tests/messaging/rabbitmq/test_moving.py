@@ -135,15 +135,17 @@ async def test_nothing_is_lost_of_what_is_said_meanwhile(fresh: RabbitRig, rabbi
             await fresh.bus.publish(said[-1])
             if moved.is_set():
                 return
+            # Enough to meet every step of a move, and few enough to be read in a moment.
+            await asyncio.sleep(0.01)
 
     saying = asyncio.create_task(says())
     async with mover(rabbitmq_url) as connection:
-        for limit in (77, 78, 79):
+        for limit in (77, 78):
             await move(connection, other(OPENINGS, limit), QUIET)
     moved.set()
     await saying
     assert set(await bodies(fresh.client, OPENINGS.name)) == {message.encode() for message in said}
-    assert len(said) > 50
+    assert len(said) > 20
 
 
 async def test_while_somebody_takes_from_it_a_queue_stays_as_it_is(
