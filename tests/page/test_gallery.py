@@ -55,6 +55,28 @@ async def test_the_full_view_is_walked_by_arrows_and_shows_how_an_image_was_made
     assert areg.complaints == []
 
 
+async def test_an_image_is_asked_for_again_with_all_its_settings_to_the_last_digit(
+    system: System, chromium: Browser
+) -> None:
+    caller = system.caller("Areg")
+    wish = {"seed": 2**63 + 5, "negative_prompt": "rain", "parameters": {"steps": 12}}
+    first = await caller.ask("one", await caller.register("Opal Fever"), quantity=1, **wish)
+    await caller.ended(first)
+    areg = await visitor(chromium, str(system.client.base_url), "Areg")
+    await areg.signs_in()
+    await areg.opens("Gallery")
+    await areg.page.get_by_role("button", name="Open Number 1").click()
+    await expect(areg.page.locator(".lightbox dl")).to_contain_text("9223372036854775813")
+    await areg.page.get_by_role("button", name="Use these again").click()
+    await expect(areg.page.get_by_text("With steps 12")).to_be_visible()
+    await areg.page.get_by_label("Another number of images").fill("1")
+    await areg.page.get_by_role("button", name="Make 1 image").click()
+    again = areg.page.locator(".batch").first
+    await expect(again.locator(".tile .number")).to_have_text("#2")
+    batch = await caller.look(str(await again.get_attribute("data-id")))
+    assert {name: batch[name] for name in wish} == wish
+
+
 async def test_what_is_deleted_is_gone_from_the_gallery_and_its_number_stays_empty(
     system: System, chromium: Browser
 ) -> None:

@@ -31,17 +31,23 @@ export class MakeForm {
     this.workflow = h("select", { id: "workflow" }, h("option", {}, "portrait"));
     this.style = h("select", { id: "style" }, h("option", { value: "" }, "none"));
     this.submit = h("button", { type: "submit", class: "main" }, "Make 4 images");
+    this.with = h("p", { class: "help", hidden: true });
     this.wrong = h("p", { class: "wrong", role: "alert", hidden: true });
     this.element = this.#laidOut();
     this.count.addEventListener("input", () => this.#counted());
     this.size.addEventListener("change", () => this.#sized());
-    this.workflow.addEventListener("change", () => this.#styled());
+    this.workflow.addEventListener("change", () => {
+      this.#styled();
+      this.#with({});
+    });
     this.element.addEventListener("submit", (event) => this.#ask(event));
     this.#recall();
   }
 
   #accepted;
   #workflows = [];
+  //: Of the batch whose settings are used again; the form has no fields for them.
+  #parameters = {};
 
   async load(characters) {
     this.picker.offer(characters);
@@ -68,6 +74,7 @@ export class MakeForm {
     this.workflow.value = batch.workflow;
     this.#styled();
     this.style.value = batch.style ?? "";
+    this.#with(batch.parameters ?? {});
     this.#counted();
     this.prompt.focus();
   }
@@ -87,6 +94,7 @@ export class MakeForm {
           labelled("Not in the picture", this.negative),
           h("div", { class: "pair" }, labelled("Seed of the first", this.seed), labelled("Style", this.style)),
           labelled("Workflow", this.workflow))),
+      this.with,
       this.wrong,
       this.submit,
     );
@@ -107,6 +115,14 @@ export class MakeForm {
     const [width, height] = this.size.value.split("x");
     this.width.value = width;
     this.height.value = height;
+  }
+
+  #with(parameters) {
+    this.#parameters = parameters;
+    const told = Object.entries(parameters).map(([name, value]) => `${name} ${value}`);
+    const none = h("button", { type: "button", class: "quiet", onclick: () => this.#with({}) }, "Leave out");
+    set(this.with, "hidden", told.length === 0);
+    fill(this.with, `With ${told.join(", ")} `, none);
   }
 
   #own(width, height) {
@@ -175,6 +191,7 @@ export class MakeForm {
       workflow: this.workflow.value,
     };
     if (this.negative.value.trim()) wish.negative_prompt = this.negative.value.trim();
+    if (Object.keys(this.#parameters).length) wish.parameters = this.#parameters;
     if (this.style.value) wish.style = this.style.value;
     if (this.seed.value.trim()) wish.seed = this.seed.value.trim().replace(/^0+(?=\d)/, "");
     return wish;

@@ -27,8 +27,7 @@ export class Lightbox {
     const close = tool("close", "Close", () => this.element.close());
     this.element = h(
       "dialog",
-      // The focus begins at the dialog itself: a button at the end of the list would take the keys with it.
-      { class: "lightbox", "aria-labelledby": "lightbox-title", tabindex: -1, autofocus: true },
+      { class: "lightbox", "aria-labelledby": "lightbox-title", tabindex: -1 },
       h("div", { class: "stage-area" }, this.previous, this.picture, this.next),
       h("div", { class: "side" }, h("div", { class: "tools" }, this.favourite, this.file, this.remove, close), this.caption, this.facts, this.again),
     );
@@ -47,6 +46,8 @@ export class Lightbox {
     this.#place = Math.max(0, this.images.indexOf(image));
     document.body.append(this.element);
     this.element.showModal();
+    // A button at the end of the list would take the keys with it.
+    this.element.focus();
     return this.#show();
   }
 
@@ -81,6 +82,7 @@ export class Lightbox {
       ["Size", made.width && `${made.width} × ${made.height}`],
       ["Workflow", made.workflow],
       ["Style", made.style],
+      ...Object.entries(made.parameters ?? {}),
       ["Made", made.created_at && when(made.created_at)],
       ["GPU time", made.gpu_ms && `${(made.gpu_ms / 1000).toFixed(1)} s`],
       ["Placeholder", made.placeholder && why(made)],

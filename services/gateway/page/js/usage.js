@@ -14,7 +14,7 @@ export async function usage(room) {
   const total = h("p", { class: "facts", role: "status" });
   const rows = h("tbody");
   const heads = ["Day", "Character", "Images", "Placeholders", "Failures", "Cancelled", "GPU seconds"];
-  const table = h("table", {}, h("thead", {}, h("tr", {}, ...heads.map((each) => h("th", { scope: "col" }, each)))), rows);
+  const table = h("table", {}, h("thead", {}, h("tr", {}, ...heads.map((each, at) => h("th", { scope: "col", class: at > 1 ? "figure" : null }, each)))), rows);
 
   async function show() {
     const last = new Date();
@@ -27,9 +27,14 @@ export async function usage(room) {
   span.addEventListener("change", show);
   fill(
     room,
-    h("h1", {}, "Usage"),
-    h("div", { class: "filters" }, h("label", { for: "span" }, "Of"), span, total),
-    h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Usage by day" }, table),
+    h(
+      "div",
+      { class: "stack" },
+      h("h1", {}, "Usage"),
+      h("div", { class: "actions" }, h("label", { for: "span", class: "unseen" }, "Days"), h("div", {}, span)),
+      total,
+      h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Usage by day" }, table),
+    ),
   );
   await show();
   return () => {};
