@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from messaging.rabbitmq import receipts
 from messaging.rabbitmq.cork import CorkedConnection
@@ -75,12 +76,12 @@ def test_deliveries_that_are_settled_in_order_take_one_answer() -> None:
 
 
 async def test_what_is_written_at_once_is_sent_at_once_and_arrives_in_order(rabbitmq_url: str) -> None:
-    connection = CorkedConnection(rabbitmq_url)
+    connection = CorkedConnection(URL(rabbitmq_url))
     await connection.connect(timeout=10)
     try:
         channel = await connection.channel()
         queue = await channel.declare_queue("corked", auto_delete=False)
-        underlay = await channel.get_underlay_channel()
+        underlay: Any = await channel.get_underlay_channel()
         bodies = [f"{number}".encode() * 1000 for number in range(50)]
         await asyncio.gather(
             *(underlay.basic_publish(body, routing_key=queue.name, wait=False) for body in bodies)
