@@ -1,0 +1,1 @@
+"""Thousands of messages and requests that mean no good, and what they leave behind: nothing."""
