@@ -211,10 +211,12 @@ def _write(file: BinaryIO, data: bytes) -> None:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    for folder in (path.parent, path.parent.parent):
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    image = os.path.dirname(path)
+    for folder in (image, os.path.dirname(image)):
         with suppress(OSError):  # another image of the batch still lies there
-            folder.rmdir()
+            os.rmdir(folder)
 
 
 def _sync(folder: Path) -> None:
