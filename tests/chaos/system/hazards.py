@@ -115,11 +115,11 @@ class Hazards:
             await asyncio.gather(*(replica.start() for replica in self.system.of(service)))
 
     async def _freeze(self, replica: Replica) -> None:
-        """For longer than its leases: somebody else takes its work over, and then it wakes up."""
+        """Now and then for longer than its leases: somebody else takes its work over before it wakes up."""
         async with self._noted("frozen", replica.name):
             os.kill(replica.pid, signal.SIGSTOP)
             try:
-                await asyncio.sleep(self.dice.uniform(2.5, 6))
+                await asyncio.sleep(self.dice.uniform(2.5, 11))
             finally:
                 os.kill(replica.pid, signal.SIGCONT)
 

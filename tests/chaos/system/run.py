@@ -27,6 +27,9 @@ from tests.nodes.postgres import OwnPostgres
 from tests.nodes.rabbitmq import OwnRabbitmq
 
 PODS, ENDPOINTS = 2, 1
+#: Seconds. A process that is merely slow keeps its leases: whoever loses one while an endpoint has not
+#: answered yet is not to be told from one who died, and may cost a second job.
+LEASE = "8"
 #: Seconds within which what is said last, such as an index.txt, is written once all images have ended. The
 #: verifier of the mirrors looks once a minute.
 SETTLED = 150.0
@@ -169,7 +172,7 @@ async def room(
     versions = ("--comfyui-versions", "0.33.0,0.3.64", "--cold-start-seconds", "1")
     with small_disk(folder / "blobs") as disk:
         async with beside(folder, size.render_seconds, PODS, *versions, endpoints=ENDPOINTS) as around:
-            known = variables(around, broker.url, database.url, folder)
+            known = variables(around, broker.url, database.url, folder) | {"LEASE_SECONDS": LEASE}
             async with (
                 cluster(folder, known, dict.fromkeys(SERVICES, 2)) as system,
                 front_door(system.of("gateway"), CUT_OFF) as (client, _),
