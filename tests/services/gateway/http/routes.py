@@ -139,13 +139,16 @@ async def call(
     return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
 
-async def things_of_areg(door: Door, premade: bool) -> Things:
-    """A character of his, a premade one or his own, a batch of it that can be retried, and a collection."""
+async def things_of_areg(
+    door: Door, premade: bool, stored: Callable[[IndicesReserved, int], Message] = peer.stored
+) -> Things:
+    """A character of his, a premade one or his own, a batch of it that can be retried, and a collection. What
+    is `stored` lies where nobody is, unless it says otherwise."""
     name = "Everybodys" if premade else "Opal Fever"
     character_id = await door.character(name, premade=premade)
 
     def one_fails(event: IndicesReserved) -> list[Message]:
-        return [peer.stored(event, 0), peer.failed(event, 1)]
+        return [stored(event, 0), peer.failed(event, 1)]
 
     door.peer.script = one_fails
     made = await door.batch(character_id)

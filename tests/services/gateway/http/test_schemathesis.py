@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.services.gateway.http.door import bearer, opened, token
 from tests.services.gateway.http.routes import ROUTES, Things, things_of_areg
+from tests.services.gateway.http.test_export import shelf_for
 
 #: Calls of each kind to each route.
 CALLS = 10
@@ -65,8 +66,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         stop = asyncio.Event()
         stops.append(partial(asyncio.get_running_loop().call_soon_threadsafe, stop.set))
         try:
-            async with opened(folder, False, **GENEROUS) as door:
-                things = await things_of_areg(door, premade=False)
+            async with opened(folder, False, **GENEROUS) as door, shelf_for(door) as shelf:
+                things = await things_of_areg(door, premade=False, stored=shelf.stored)
                 # A refusal costs nothing, and reads like any other batch.
                 door.peer.refuses = "not now"
                 document = (await door.areg.get("/openapi.json")).json()
