@@ -38,7 +38,7 @@ class Consumer:
         self._declare = declare
         self._rest = Rest(subscription.prefetch)
         self._workers = Workers(self._handle, subscription.prefetch)
-        self._receipts = Receipts()
+        self._receipts = Receipts(subscription.prefetch)
         self.intake = Intake(
             link, self._queue.name, self._prepare, self._workers.take, self._workers.forget, self._rest
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,6 +13,10 @@ from messaging.rabbitmq.border import border
 from messaging.rabbitmq.link import TIMEOUT
 
 log = structlog.get_logger("messaging")
+
+#: Seconds that an acknowledgement waits for others, unless they are a quarter of what may be held: nobody
+#: waits for it but the broker, which then writes one entry for all. A crash meanwhile brings them again.
+TOGETHER = 0.005
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,16 @@ class Tags:
 class Receipts:
     """Those of one consumer, over all its channels, of which the last is the living one."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefetch: int = 1) -> None:
+        self._enough = max(1, prefetch // 4)
         self._of: _Channel | None = None
 
     async def acknowledge(self, delivered: DeliveredMessage) -> bool:
-        """With whatever comes due in the same turn of the event loop. False where its channel is gone: then
+        """Within TOGETHER seconds, with whatever comes due meanwhile. False where its channel is gone: then
         it comes again, which every handler allows."""
         channel = delivered.channel
         if self._of is None or self._of.channel is not channel:
-            self._of = _Channel(channel)
+            self._of = _Channel(channel, self._enough)
         try:
             # On a connection that has just been lost the library may wait for its turn to write for ever.
             with border("acknowledging"):
@@ -68,8 +74,10 @@ class Receipts:
 
 
 class _Channel:
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: AbstractChannel, enough: int) -> None:
         self.channel = channel
+        self._enough = enough
+        self._full = asyncio.Event()
         self._tags = Tags()
         self._due: list[int] = []
         self._carried = False
@@ -78,11 +86,16 @@ class _Channel:
         """The first who comes carries the others' too. One alone at a time: the broker closes a channel that
         names a tag again, which an overtaken answer would."""
         self._due.append(tag)
+        if len(self._due) >= self._enough:
+            self._full.set()
         if self._carried:
             return
         self._carried = True
         try:
-            await asyncio.sleep(0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TOGETHER):
+                    await self._full.wait()
+            self._full.clear()
             while self._due:
                 due, self._due = self._due, []
                 for answer in self._tags.settled(due):
