@@ -118,13 +118,21 @@ async def run(
             log.info("stopping")
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
-    """Repeats `work` for ever, with a rest between. What it raises is logged; the next round is the retry."""
+async def every(
+    seconds: float, work: Callable[[], Awaitable[object]], name: str, idle: float | None = None
+) -> None:
+    """Repeats `work` for ever, with a rest between. What it raises is logged; the next round is the retry.
+
+    With `idle` the rest doubles up to so many seconds while `work` gives nothing true, which is to say that
+    there was nothing to do: a process of which nobody wants anything takes next to nothing itself.
+    """
     task = asyncio.current_task()
     assert task is not None
+    rest = seconds
     while True:
+        found: object = True
         try:
-            await work()
+            found = await work()
         except Outage as why:
             log.info("waits for a neighbour", loop=name, reason=str(why))
         except Exception as error:  # a loop is a sweep: the next round finds what this one left
@@ -132,7 +140,13 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
         if task.cancelling():
             # Python 3.11's wait_for, deep in a library, loses a cancellation that comes as its work ends.
             raise asyncio.CancelledError
-        await asyncio.sleep(seconds)
+        rest = next_rest(rest, seconds, idle, bool(found))
+        await asyncio.sleep(rest)
+
+
+def next_rest(last: float, seconds: float, idle: float | None, found: bool) -> float:
+    """Seconds until the next round of a loop that found something to do, or did not."""
+    return seconds if found or idle is None else min(2 * last, idle)
 
 
 async def _run(service: Service, loop: Loop) -> None:

@@ -29,6 +29,8 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 
 #: Seconds between two looks for folders whose index.txt is behind: a burst of batches is one write.
 MIRROR_SECONDS = 0.4
+#: The same after a while without any.
+IDLE_SECONDS = 3.0
 VERIFY_SECONDS = 30.0
 SWEEP_SECONDS = 60.0
 
@@ -49,7 +51,7 @@ async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]
             NAME,
             subscriptions=subscriptions(ledger, folders, shelf, blobs, settings.uploads),
             loops=[
-                lambda: every(MIRROR_SECONDS, mirror.write, "index.txt"),
+                lambda: every(MIRROR_SECONDS, mirror.write, "index.txt", IDLE_SECONDS),
                 lambda: every(VERIFY_SECONDS, mirror.verify, "index.txt verified"),
                 lambda: every(SWEEP_SECONDS, Sweep(blobs, ledger).round, "blob sweep"),
                 lambda: every(LOOK_SECONDS, account.look, "storage"),

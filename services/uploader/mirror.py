@@ -26,19 +26,22 @@ class Mirror:
         self._mirrors = mirrors
         self._files = files
 
-    async def write(self) -> None:
-        """Writes until no folder is left that says less than is known."""
+    async def write(self) -> bool:
+        """Writes until no folder is left that says less than is known; whether there was one."""
         try:
-            await self._write_all()
+            return await self._write_all()
         except Outage:
             await asyncio.sleep(REST_SECONDS)
             raise
 
-    async def _write_all(self) -> None:
+    async def _write_all(self) -> bool:
+        any_behind = False
         while folders := await self._mirrors.claim():
+            any_behind = True
             ended = await asyncio.gather(*(self._write(*folder) for folder in folders.items()))
             if failed := [folder for folder in ended if folder]:
                 await self._mirrors.rest(failed)
+        return any_behind
 
     async def verify(self) -> None:
         """Reads back what was written of late; what says less than it must is written again."""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from structlog.testing import capture_logs
 
 from chassis import process
-from chassis.process import INSTANCE, Loop, Service, every, run
+from chassis.process import INSTANCE, Loop, Service, every, next_rest, run
 from chassis.settings import BadSettings
 from chassis.web import Readiness, status_routes
 from contracts.commands import CancelBatch, OpenFolder
@@ -328,3 +328,32 @@ async def test_a_loop_ends_though_its_work_loses_the_cancellation() -> None:
     async with asyncio.timeout(10):
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_loop_that_finds_nothing_rests_longer() -> None:
+    rounds: list[float] = []
+    enough = asyncio.Event()
+
+    async def work() -> bool:
+        rounds.append(asyncio.get_running_loop().time())
+        if len(rounds) == 4:
+            enough.set()
+        return False
+
+    task = asyncio.create_task(every(0.02, work, "sweep", 0.08))
+    await enough.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    # The loop's clock has a grain.
+    assert rounds[3] - rounds[0] >= 0.04 + 0.08 + 0.08 - 0.01
+
+
+@pytest.mark.parametrize(
+    ("last", "idle", "found", "rest"),
+    [(1.0, None, False, 1.0), (1.0, 5.0, False, 2.0), (4.0, 5.0, False, 5.0), (5.0, 5.0, True, 1.0)],
+)
+def test_a_rest_grows_to_its_longest_and_is_short_again_once_something_was_found(
+    last: float, idle: float | None, found: bool, rest: float
+) -> None:
+    assert next_rest(last, 1.0, idle, found) == rest

@@ -17,8 +17,8 @@ from services.gateway.adapters.sql_outbox import SqlOutbox
 OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is not answered")
 UNSENT = Gauge("darkroom_outbox_unsent_seconds", "Age of the oldest command that could not be sent yet")
 
-#: Seconds between two looks when nobody rings, and commands sent at once.
-LOOK, GROUP = 1.0, 100
+#: Seconds between two looks when nobody rings, and while nothing is unanswered; commands sent at once.
+LOOK, IDLE, GROUP = 1.0, 5.0, 100
 #: Seconds at least between two looks: what is put in meanwhile goes out together. After a pause nobody waits.
 BREATH = 0.05
 
@@ -39,6 +39,7 @@ class Relay:
         self._bell = asyncio.Event()
         self._bell.set()
         self._looked = self._aged = 0.0
+        self._rest = LOOK
 
     def ring(self) -> None:
         """Something was put into the outbox."""
@@ -51,11 +52,13 @@ class Relay:
     async def _look(self) -> None:
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the bell.
         with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK):
+            async with asyncio.timeout(self._rest):
                 await self._bell.wait()
                 await asyncio.sleep(self._looked + BREATH - monotonic())
         self._bell.clear()
         self._looked = monotonic()
+        # Also after a look that fails.
+        self._rest = LOOK
         while await self.send_due() == GROUP:
             pass
         await self._tell_age()
@@ -65,6 +68,8 @@ class Relay:
         if monotonic() < self._aged + LOOK:
             return
         oldest, self._aged = await self._outbox.oldest(), monotonic()
+        # What another process put in and could not send is looked for, but not in a hurry.
+        self._rest = LOOK if any(since is not None for since in oldest) else IDLE
         for gauge, since in zip((OLDEST, UNSENT), oldest, strict=True):
             gauge.set(0 if since is None else max(self._clock() - since, 0))
 

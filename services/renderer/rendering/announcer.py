@@ -35,7 +35,7 @@ class Announcer:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(every(0, self._wait_and_say, "announcements"))
-            loops.create_task(every(SWEEP, self.sweep, "sweep"))
+            loops.create_task(every(SWEEP, self.sweep, "sweep", UNSAID))
 
     async def _wait_and_say(self) -> None:
         with suppress(TimeoutError):
@@ -51,12 +51,14 @@ class Announcer:
             self._news.clear()
         await self._say(owed)
 
-    async def sweep(self) -> None:
-        """Ends what is overdue, and says what nobody has said. Raises Outage."""
+    async def sweep(self) -> bool:
+        """Ends what is overdue, and says what nobody has said; whether there was any. Raises Outage."""
         now = self._clock()
         late = overdue(self._limits)
-        await self._book.end_overdue(now - self._limits.image, late.detail)
-        await self._say(await self._book.unannounced(now - UNSAID))
+        ended = await self._book.end_overdue(now - self._limits.image, late.detail)
+        unsaid = await self._book.unannounced(now - UNSAID)
+        await self._say(unsaid)
+        return bool(ended or unsaid)
 
     async def _say(self, owed: Sequence[Owed]) -> None:
         if owed:

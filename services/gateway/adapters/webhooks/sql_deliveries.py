@@ -43,6 +43,7 @@ _TAKEN = (
     .where(DELIVERIES.c.id == bindparam("key"))
     .values(lease=bindparam("by"), next_at=bindparam("until"))
 )
+_EARLIEST = select(func.min(DELIVERIES.c.next_at))
 
 
 class SqlDeliveries:
@@ -59,6 +60,9 @@ class SqlDeliveries:
         now = self._clock()
         # First without a lock: a thousand looks of an idle gateway are no reason to stop its writers.
         async with self._database.read() as connection:
+            earliest = (await connection.execute(_EARLIEST)).scalar_one()
+            if earliest is None or earliest > now:
+                return [], earliest
             following = (await connection.execute(_following(now))).scalar_one()
             due = [Due(*row) for row in await connection.execute(_candidates(under_way, now))]
         wanted = [each.id for each in under_way.admits(due)]

@@ -85,10 +85,11 @@ class Pod:
         """Whether the server can render, and what it offers. Raises Unreachable."""
         before, self.machine = self.machine, None
         found = await machine(self._client)
-        # Asked anew each time: whatever restarted may have become another version.
-        self._has_jobs = await self._knows_jobs()
-        self.embeddings = await embeddings(self._client)
+        # Whatever restarted may have become another version; the rest of a probe is one call, because an idle
+        # process makes one every few seconds for each server.
         if before is None or before.version != found.version or time.monotonic() >= self._surveyed + SURVEY:
+            self._has_jobs = await self._knows_jobs()
+            self.embeddings = await embeddings(self._client)
             self.inventory = await inventory(self._client, self._classes)
             self._surveyed = time.monotonic()
         self.machine = found
