@@ -1,8 +1,13 @@
 """Images are made before one's eyes."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, expect
 
+from cli.up import greeting
+from services.__main__ import Started
+from tests.journeys.caller import SECRET
 from tests.journeys.system import System
 from tests.page.browser import PHONE, different, visitor
 
@@ -90,6 +95,19 @@ async def test_what_is_missing_is_said_before_anything_is_asked(system: System, 
     await areg.page.get_by_role("button", name="Make 4 images").click()
     await expect(areg.page.get_by_role("alert")).to_have_text("Write what the pictures show.")
     await expect(areg.page.get_by_label("Prompt", exact=True)).to_be_focused()
+
+
+async def test_the_link_that_a_start_prints_signs_in_and_leaves_no_token_in_the_address(
+    system: System, chromium: Browser
+) -> None:
+    around = str(system.client.base_url).rstrip("/")
+    printed = greeting(Started(around, SECRET, system.around.where))
+    [link] = re.findall(r"page, signed in\s+(\S+)", printed)
+    newcomer = await visitor(chromium, around, "newcomer")
+    await newcomer.page.goto(link)
+    await expect(newcomer.page.get_by_role("form", name="Make images")).to_be_visible()
+    await expect(newcomer.page.get_by_role("link", name="Operate")).to_be_visible()
+    assert newcomer.page.url == f"{around}/#/make"
 
 
 async def test_without_a_token_there_is_a_door_and_a_wrong_one_leads_back_to_it(
