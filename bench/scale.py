@@ -3,9 +3,12 @@
 Renderers: 1, 2 and 4 of them over 16 backends that take 200 ms for an image, on a RabbitMQ and a PostgreSQL
 of the run's own. Told are the images a second from the first submit to the last end, as the backends saw
 them. Indexers: 1, 2 and 4 of them take batches as in `bench.indexer`. More processes bring more until
-something else is full: the backends, or the machine's cores, on which everything else runs too. So each
-step is measured by what bounds it first: so many times the rate of one process, the backends' own rate, or
-the cores that were at work. The bar is on the least of these parts.
+something else is full: the backends, or the machine's cores, on which everything else runs too.
+
+So each step is judged by the bound that it comes nearest to: so many times the rate of one process; the
+backends' own rate; or, where the cores are full, both that the rate does not fall below what fewer processes
+made and that a thing takes no more processor time of the service than with one process. Cores that were
+not at work are no excuse, nor are full ones for getting dearer or slower. The bar is on the least step.
 """
 
 import argparse
@@ -150,18 +153,28 @@ async def indexers(count: int, run: Nodes, folder: Path, rounds: int, seconds: f
             return Step(count, rates, cores.busy(), 1000 * spent / (contestant.batches * rounds))
 
 
-def told(what: str, steps: Sequence[Step], limit: float | None) -> float:
+def bounds(steps: Sequence[Step], at: int, limit: float | None) -> dict[str, float]:
+    """How near one of the steps comes to each thing that may bound it; `limit` is the backends' own rate."""
+    first, step = steps[0], steps[at]
+    fewer = max(each.rate for each in steps[: at + 1])
+    found = {
+        "linear": step.rate / (step.processes * first.rate),
+        "cores": min(step.busy, step.rate / fewer, first.cost / step.cost if step.cost else 1.0),
+    }
+    return found if limit is None else found | {"backends": step.rate / limit}
+
+
+def told(what: str, things: str, steps: Sequence[Step], limit: float | None) -> float:
     """How near each step comes to what bounds it; the least of them."""
     parts = []
-    for step in steps:
-        bounds = {"linear": step.rate / (step.processes * steps[0].rate), "cores at work": step.busy}
-        if limit is not None:
-            bounds["backends"] = step.rate / limit
-        nearest = max(bounds, key=lambda name: bounds[name])
-        parts.append(bounds[nearest])
-        print(f"{step.processes} {what}: {spread(step.rates)} {what.rstrip('s')} things/s")
+    for at, step in enumerate(steps):
+        found = bounds(steps, at, limit)
+        nearest = max(found, key=lambda name: found[name])
+        parts.append(found[nearest])
+        name = f"{step.processes} {what}{'s' * (step.processes > 1)}"
+        print(f"{name}: {spread(step.rates)} {things}/s")
         print(
-            f"  {bounds[nearest]:.2f} of what bounds it ({nearest}); {step.cost:.2f} ms of processor each, "
+            f"  {found[nearest]:.2f} of what bounds it ({nearest}); {step.cost:.2f} ms of processor each, "
             f"{100 * step.busy:.0f} % of {os.cpu_count()} cores at work",
             flush=True,
         )
@@ -176,9 +189,9 @@ async def _main(options: Any) -> int:
             rendering = [
                 await renderers(count, run, around, folder, options.rounds, options.images) for count in STEPS
             ]
-        least = told("renderers", rendering, BACKENDS / RENDER_SECONDS)
+        least = told("renderer", "images", rendering, BACKENDS / RENDER_SECONDS)
         indexing = [await indexers(count, run, folder, options.rounds, options.seconds) for count in STEPS]
-        least = min(least, told("indexers", indexing, None))
+        least = min(least, told("indexer", "batches", indexing, None))
     return verdict("scale", least, BAR)
 
 

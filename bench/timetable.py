@@ -30,7 +30,7 @@ TIMETABLE = (
     Entry("scale", 5, 1.2),
     Entry("growth", 8, 1.5),
     Entry("page", 3, 0.8),
-    Entry("footprint", 2, 0.8),
+    Entry("footprint", 2, 1.2),
     Entry(
         "serverless",
         3,
