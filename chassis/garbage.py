@@ -3,8 +3,8 @@
 import gc
 
 #: New containers between two looks at the youngest, and looks between two at the older ones. Python's own
-#: figures (700, 10, 10) are of times with less memory: a service that has libraries of a hundred megabytes
-#: loaded spends a tenth of its time looking through them for nothing.
+#: figures (700, 10, 10) are of times with less memory: they have a service that has libraries of a hundred
+#: megabytes loaded look through them again and again for nothing.
 THRESHOLDS = (10_000, 20, 20)
 
 

@@ -34,7 +34,7 @@ class Gathering(Generic[W, A]):
             self._last = asyncio.create_task(self._run(self._open, self._last), context=tracing.apart())
             self._running.add(self._last)
             self._last.add_done_callback(partial(self._ended, self._open))
-        # One for each: to shield the commit's task from every caller costs twice as much.
+        # One for each, filled in at the end: the commit's task need not be shielded from every caller.
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._open.append((wish, answer))
         return await answer
