@@ -34,8 +34,10 @@ class Hearing:
         return [self.at[each] for each in asked]
 
     async def hear(self, message: AbstractIncomingMessage) -> None:
-        now = time.time()
-        self.at.setdefault((str(message.routing_key), json.loads(message.body)["batch_id"]), now)
+        now, body = time.time(), json.loads(message.body)
+        # A reservation names its batch in the request that it carries.
+        batch_id = str(body.get("batch_id") or body["request"]["batch_id"])
+        self.at.setdefault((str(message.routing_key), batch_id), now)
         self.more.set()
 
 
