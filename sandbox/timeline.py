@@ -26,17 +26,20 @@ class Timeline:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._last: dict[str, Entry] = {}
+        #: Whose run is under way; the same id may be accepted again meanwhile.
+        self._running: dict[str, Entry] = {}
 
     def accepted(self, work_id: str, labels: Iterable[str]) -> None:
         entry = self._last[work_id] = Entry(work_id, tuple(labels), time())
         self._entries.append(entry)
 
     def started(self, work_id: str) -> None:
-        self._last[work_id].runs.append([time()])
+        entry = self._running[work_id] = self._last[work_id]
+        entry.runs.append([time()])
 
     def ended(self, work_id: str) -> None:
         """Of the run under way; what never ended has a start alone."""
-        self._last[work_id].runs[-1].append(time())
+        self._running.pop(work_id).runs[-1].append(time())
 
     def clear(self) -> None:
         """Forget what has ended, so that the next measurement begins at nothing."""
