@@ -1,7 +1,7 @@
 """A socket to the broker that sends once for all that is written at about the same time.
 
-The client library writes every frame by itself, and asyncio then calls the system for each: under load that
-is the dearest thing a service does with a message.
+The client library writes every frame by itself, and asyncio then calls the system for each: no other
+single call takes as much of a service's time.
 """
 
 import asyncio
