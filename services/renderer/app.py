@@ -45,6 +45,8 @@ NAME = "renderer"
 TELLING = 2.0
 #: Seconds between two looks at which part of the work is ours.
 SHARING = 2.0
+#: The same while none is rendered.
+IDLE = 5.0
 #: Seconds between two settings of the gauges, and of the one that is counted in the database.
 SHOWING, COUNTING = 1.0, 5.0
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -138,10 +140,12 @@ async def _count(claims: SqlClaims) -> None:
 
 
 async def _share(fleet: MixedFleet, claims: SqlClaims) -> None:
-    async def share() -> None:
-        fleet.share(await claims.parts())
+    async def share() -> bool:
+        parts = await claims.parts()
+        fleet.share(parts)
+        return bool(parts)
 
-    await every(SHARING, share, "parts of the work")
+    await every(SHARING, share, "parts of the work", IDLE)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -1,5 +1,6 @@
 """Tells the gateways where an image stands, at most twice a second; nobody waits for it."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,6 +45,7 @@ class Progress:
         self._clock = clock
         self._said: dict[Key, tuple[float, _Word]] = {}
         self._held: dict[Key, _Word] = {}
+        self._any_held = asyncio.Event()
         self._left = WORDS
 
     async def waiting(self, book: Waiting) -> None:
@@ -66,7 +68,14 @@ class Progress:
 
     async def run(self) -> None:
         """Says what had to wait."""
-        await every(ROUND, self._catch_up, "progress")
+        await every(ROUND, self._round, "progress")
+
+    async def _round(self) -> None:
+        """Most processes have nothing to say most of the time, and need not wake up for it."""
+        await self._catch_up()
+        if not self._held:
+            self._any_held.clear()
+            await self._any_held.wait()
 
     async def _catch_up(self) -> None:
         self._left = WORDS
@@ -81,6 +90,7 @@ class Progress:
             return
         if not self._is_time(word.key) or not self._left:
             self._held[word.key] = word
+            self._any_held.set()
             return
         self._held.pop(word.key, None)
         self._left -= 1
