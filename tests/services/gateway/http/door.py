@@ -36,6 +36,8 @@ DEFAULTS = {
     "BUS_URL": "memory:",
     "JWT_SECRET": SECRET,
     "RESEND_AT_START": "true",
+    # Nobody leads callers elsewhere, so nobody is waited for at the stop.
+    "DRAIN_SECONDS": "0",
     # Receivers of webhooks are the tests' own.
     "WEBHOOK_ALLOW_PRIVATE": "true",
 }
