@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from messaging import tracing
 
 W = TypeVar("W")
 A = TypeVar("A")
+
+#: Rests are this many times as long as what they follow.
+RESTS = 3
 
 #: Wishes, and where the caller of each waits.
 _Group = list[tuple[W, "asyncio.Future[A]"]]
@@ -19,11 +23,18 @@ class Gathering(Generic[W, A]):
 
     `commit` is called with at most `most` wishes, one call at a time, and answers each in its place. What it
     raises, every wish of that group gets. A caller that is cancelled leaves its wish in the group.
+
+    With `rest`, seconds, a group of several wishes is followed by a rest of thrice what its commit took, that
+    at the most: where many come, more of them come together. One that comes alone never waits.
     """
 
-    def __init__(self, commit: Callable[[Sequence[W]], Awaitable[Sequence[A]]], most: int) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[W]], Awaitable[Sequence[A]]], most: int, rest: float = 0.0
+    ) -> None:
         self._commit = commit
         self._most = most
+        self._rest = rest
+        self._rested_at = 0.0
         self._open: _Group[W, A] = []
         self._last: asyncio.Task[Sequence[A]] | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -46,9 +57,17 @@ class Gathering(Generic[W, A]):
     async def _run(self, group: "_Group[W, A]", before: asyncio.Task[Any] | None) -> Sequence[A]:
         if before is not None:
             await asyncio.wait([before])
+        if (left := self._rested_at - monotonic()) > 0 and len(group) < self._most:
+            await asyncio.sleep(left)
         if self._open is group:
             self._open = []
-        return await self._commit([wish for wish, _ in group])
+        began = monotonic()
+        try:
+            return await self._commit([wish for wish, _ in group])
+        finally:
+            ended = monotonic()
+            rest = min(RESTS * (ended - began), self._rest) if len(group) > 1 else 0.0
+            self._rested_at = ended + rest
 
     def _ended(self, group: "_Group[W, A]", task: asyncio.Task[Sequence[A]]) -> None:
         self._running.discard(task)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from time import monotonic
 
 import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
@@ -51,6 +52,40 @@ async def test_a_commit_that_fails_concerns_its_own_group_alone() -> None:
     async with aclosing(Gathering(commits, 2)) as gathering:
         answers = await asyncio.gather(*map(gathering, (1, -1, 2)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [ValueError, ValueError, int]
+
+
+async def test_after_a_group_of_several_those_that_follow_gather_for_a_while() -> None:
+    groups: list[list[int]] = []
+
+    async def commit(wishes: Sequence[int]) -> Sequence[int]:
+        groups.append(list(wishes))
+        await asyncio.sleep(0.3)
+        return wishes
+
+    async with aclosing(Gathering(commit, 10, rest=60.0)) as gathering:
+        await asyncio.gather(gathering(1), gathering(2))
+        late = []
+        for wish in (3, 4, 5):
+            late.append(asyncio.create_task(gathering(wish)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*late)
+    assert groups == [[1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(("wishes", "rest"), [((1,), 60.0), ((1, 2), 0.01)])
+async def test_nobody_rests_after_one_that_came_alone_nor_longer_than_is_allowed(
+    wishes: Sequence[int], rest: float
+) -> None:
+    async def commit(wishes: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(0.5)
+        return wishes
+
+    async with aclosing(Gathering(commit, 10, rest)) as gathering:
+        began = monotonic()
+        for _ in range(2):
+            await asyncio.gather(*map(gathering, wishes))
+        # Thrice what one took would be one and a half more.
+        assert monotonic() - began < 2.2
 
 
 async def test_closing_ends_a_commit_under_way() -> None:
