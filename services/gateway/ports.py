@@ -135,6 +135,10 @@ class Batches(Protocol):
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None: ...
 
+    async def is_over(self, batch_id: str) -> bool:
+        """Whether it has come to its end: the cheapest that one can ask."""
+        ...
+
     async def glance(self, batch_id: str, ordinals: Sequence[int]) -> tuple[Summary, Sequence[ImageState]]:
         """A known batch, and only these of its images."""
         ...

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import RowMapping, func, select, tuple_, update
+from sqlalchemy import RowMapping, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from chassis.gathering import Gathering
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
 from services.gateway.adapters.accepting import Accepting, Order
@@ -22,6 +23,14 @@ from services.gateway.domain.limits import UNLIMITED, Limits, excess
 from services.gateway.domain.webhooks import WebhookWish
 from services.gateway.ports import Canceling, Summary, TooMuch
 
+# Put together once: that costs more than to have it answered.
+_OVER = select(BATCHES.c.batch_id).where(
+    BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True)), BATCHES.c.finished_at.is_not(None)
+)
+
+#: Batches that are looked at together.
+MOST_AT_ONCE = 200
+
 
 class SqlBatches:
     """Keeps the promise of `Batches`."""
@@ -33,6 +42,8 @@ class SqlBatches:
         self._clock = clock
         self._limits = limits
         self._accepting = Accepting(database, clock, limits)
+        # Who waits for the end of a batch is woken together with those who wait for others of its commit.
+        self._looking: Gathering[str, bool] = Gathering(self._over, MOST_AT_ONCE)
 
     async def accept(self, request: GenerateBatch, webhook: WebhookWish | None = None) -> Batch:
         return await self._accepting(Order(request, webhook))
@@ -40,6 +51,7 @@ class SqlBatches:
     async def aclose(self) -> None:
         """To be called when nobody waits for a batch any more."""
         await self._accepting.aclose()
+        await self._looking.aclose()
 
     async def find(self, batch_id: str, username: str) -> tuple[Batch, Sequence[ImageState]] | None:
         owned = (BATCHES.c.batch_id == batch_id) & (BATCHES.c.username == username)
@@ -47,6 +59,9 @@ class SqlBatches:
             query = select(BATCHES).where(owned, BATCHES.c.request.is_not(None))
             row = (await connection.execute(query)).mappings().one_or_none()
             return (to_batch(row), await images_of(connection, batch_id)) if row else None
+
+    async def is_over(self, batch_id: str) -> bool:
+        return await self._looking(batch_id)
 
     async def glance(self, batch_id: str, ordinals: Sequence[int]) -> tuple[Summary, Sequence[ImageState]]:
         ours = IMAGES.c.batch_id == batch_id
@@ -116,6 +131,11 @@ class SqlBatches:
                 connection, batch_id, "retry", {"round": round_, "ordinals": list(chosen)}
             )
             return len(chosen)
+
+    async def _over(self, batch_ids: Sequence[str]) -> Sequence[bool]:
+        async with self._database.read() as connection:
+            over = set(await connection.scalars(_OVER, {"batch_ids": batch_ids}))
+        return [batch_id in over for batch_id in batch_ids]
 
     async def _room(
         self, connection: AsyncConnection, username: str, quantity: int, limits: Limits, in_all: int

@@ -149,14 +149,14 @@ def shown(desk: Followed, known: Known) -> BatchShape:
 
 async def outcome(desk: Desk, batch: Batch, username: str, seconds: float, gone: Callable[[], Any]) -> Known:
     """The batch once it has ended, or as it is after `seconds`, when the caller is gone, or at the stop of
-    the process. Woken by changes, so nobody waits for a fixed time."""
+    the process. Woken by changes, so nobody waits for a fixed time; read once, at the end, since a caller who
+    waits is shown nothing in between."""
     if batch.fresh and seconds <= 0:
         return batch, ()
     batch_id, until = batch.request.batch_id, monotonic() + seconds
     with WAITING.track_inprogress(), desk.stage.listening(batch_id) as ear:
         while True:
-            known = await found(desk, batch_id, username)
             left = until - monotonic()
-            if known[0].finished_at is not None or left <= 0 or desk.stage.closing or await gone():
-                return known
+            if left <= 0 or desk.stage.closing or await desk.batches.is_over(batch_id) or await gone():
+                return await found(desk, batch_id, username)
             await ear.news(left)

@@ -90,6 +90,19 @@ async def test_a_batch_of_which_only_images_were_heard_is_accepted_with_its_comm
     assert (await read(database)).status == "running"
 
 
+async def test_a_batch_is_over_with_its_last_image_and_until_a_retry(
+    batches: SqlBatches, gallery: SqlGallery
+) -> None:
+    await batches.accept(request())
+    await tell(gallery, reserved(), stored(0))
+    assert not await batches.is_over("b1")
+    await tell(gallery, failed(1))
+    assert await batches.is_over("b1")
+    await batches.retry("b1", None)
+    assert not await batches.is_over("b1")
+    assert not await batches.is_over("unknown")
+
+
 async def test_somebody_elses_batch_is_not_found(batches: SqlBatches) -> None:
     await batches.accept(request())
     assert await batches.find("b1", "Mara") is None

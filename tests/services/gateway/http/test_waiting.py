@@ -6,8 +6,10 @@ from time import monotonic
 from typing import Any
 
 import httpx
+import pytest
 
 from contracts.commands import GenerateBatch
+from services.gateway.adapters.sql_batches import SqlBatches
 from tests.services.gateway.http import peer
 from tests.services.gateway.http.door import Door, opened
 
@@ -35,6 +37,25 @@ async def test_a_waiting_caller_is_answered_at_the_event(door: Door) -> None:
     assert answer.status_code == 200
     # Far less than the second after which he would have looked by himself.
     assert monotonic() - began < 0.8
+
+
+async def test_a_batch_is_read_once_for_whoever_waits_for_its_end(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    find = SqlBatches.find
+
+    async def counted(batches: SqlBatches, batch_id: str, username: str) -> Any:
+        read.append(batch_id)
+        return await find(batches, batch_id, username)
+
+    monkeypatch.setattr(SqlBatches, "find", counted)
+    (asking,) = await waiting(door, quantity=4)
+    event = await door.peer.reserved()
+    for ordinal in range(4):
+        await door.peer.says(peer.stored(event, ordinal))
+    assert (await asking).status_code == 200
+    assert read == [event.batch_id]
 
 
 async def test_many_wait_at_once_and_each_gets_his_own(door: Door) -> None:
