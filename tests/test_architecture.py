@@ -36,6 +36,7 @@ CATCHES_ALL = {
     "chassis/main.py": ("the last word of a process is a log line, redacted",),
     "chassis/web.py": ("a check that breaks has found trouble",),
     "chassis/process.py": ("a round of a sweep that fails is followed by the next one",),
+    "services/gateway/adapters/hearing.py": ("what one event breaks may cost the others no attempt",),
     "sandbox/comfyui/execution.py": ("as in the real server, whatever a node raises ends its prompt alone",),
 }
 

@@ -72,6 +72,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         open_post(settings, database) as post,
         httpx.AsyncClient(timeout=STORAGE_SECONDS) as http,
         aclosing(SqlBatches(database, limits=limits)) as batches,
+        aclosing(SqlGallery(database)) as gallery,
         aclosing(SqlKeys(database, settings.idempotency_hours * 3600)) as keys,
     ):
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
@@ -103,7 +104,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         )
         yield Service(
             name="gateway",
-            subscriptions=subscriptions(SqlGallery(database), stage, fleet),
+            subscriptions=subscriptions(gallery, stage, fleet),
             loops=[relay.run, watch.run, *post.loops, *sweeps(keys, changes, settings)],
             checks={"database": database.trouble},
             web=partial(build, desk, image_hosts=settings.image_hosts),

@@ -14,7 +14,7 @@ from contracts.events import (
 from contracts.message import Message
 from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
 from services.gateway.domain import images
-from services.gateway.ports import Fleet, Gallery, Stage
+from services.gateway.ports import Fleet, Gallery, Shown, Stage
 
 
 async def on_indices_reserved(message: IndicesReserved, *, gallery: Gallery) -> Sequence[Message]:
@@ -29,29 +29,29 @@ async def on_image_stored(message: ImageStored, *, gallery: Gallery) -> Sequence
     def merge(known: images.ImageState) -> images.ImageState:
         return images.stored(known, message)
 
-    end = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
-    return _said(message.batch_id, end)
+    shown = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
+    return _told(message.batch_id, shown)
 
 
 async def on_image_failed(message: ImageFailed, *, gallery: Gallery) -> Sequence[Message]:
     def merge(known: images.ImageState) -> images.ImageState:
         return images.failed(known, message)
 
-    end = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
-    return _said(message.batch_id, end)
+    shown = await gallery.heard(message.batch_id, message.ordinal, message.index, merge)
+    return _told(message.batch_id, shown)
 
 
 async def on_index_reassigned(message: IndexReassigned, *, gallery: Gallery) -> Sequence[Message]:
     def merge(known: images.ImageState) -> images.ImageState:
         return images.asked(known, message.new_index, message.round)
 
-    end = await gallery.heard(message.batch_id, message.ordinal, message.new_index, merge)
-    return _said(message.batch_id, end)
+    shown = await gallery.heard(message.batch_id, message.ordinal, message.new_index, merge)
+    return _told(message.batch_id, shown)
 
 
 async def on_image_deleted(message: ImageDeleted, *, gallery: Gallery) -> Sequence[Message]:
     shown = await gallery.deleted(message.public_id)
-    return [message for batch_id, end in shown.items() for message in _said(batch_id, end)]
+    return [said for batch_id, each in shown.items() for said in _told(batch_id, each)]
 
 
 async def on_render_progress(message: RenderProgress, *, stage: Stage) -> Sequence[Message]:
@@ -67,6 +67,10 @@ async def on_changes_logged(message: ChangesLogged, *, stage: Stage) -> Sequence
 async def on_service_status(message: ServiceStatus, *, fleet: Fleet) -> Sequence[Message]:
     fleet.tell(message)
     return []
+
+
+def _told(batch_id: str, shown: Shown) -> Sequence[Message]:
+    return _said(batch_id, shown.end) if shown.speaks else []
 
 
 def _said(batch_id: str, end: BatchFinished | None) -> Sequence[Message]:

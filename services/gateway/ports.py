@@ -107,6 +107,14 @@ class Registry(Protocol):
         ...
 
 
+class Shown(NamedTuple):
+    """What came of an event about an image."""
+
+    end: BatchFinished | None
+    #: Whether this event is to speak of the batch: of those that shared a commit the last one does.
+    speaks: bool
+
+
 class Gallery(Protocol):
     """The read model: batches and images as people see them, grown from events in any order."""
 
@@ -115,11 +123,11 @@ class Gallery(Protocol):
         of it has ended now (or had before: it may have gone unsaid)."""
         ...
 
-    async def heard(self, batch_id: str, ordinal: int, index: int, merge: Merge) -> BatchFinished | None: ...
+    async def heard(self, batch_id: str, ordinal: int, index: int, merge: Merge) -> Shown: ...
 
     async def rejected(self, event: BatchRejected) -> BatchFinished | None: ...
 
-    async def deleted(self, public_id: str) -> Mapping[str, BatchFinished | None]:
+    async def deleted(self, public_id: str) -> Mapping[str, Shown]:
         """The batches that show this asset, each with its end as above: where a retry was under way, the
         deletion ends the image."""
         ...

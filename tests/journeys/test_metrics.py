@@ -38,6 +38,7 @@ FILLED: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("darkroom_gpu_seconds_total", {}),
     ("darkroom_mirrors_written_total", {"end": "written"}),
     ("darkroom_accept_group_count", {}),
+    ("darkroom_heard_group_count", {}),
     ("darkroom_reserve_group_count", {}),
 )
 #: What has to stand above nothing while some images stand still and others wait for them.

@@ -1,9 +1,9 @@
 """What every change of a batch does inside its transaction: lock the batch, count, close."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -17,14 +17,46 @@ from services.gateway.domain.batches import BatchStatus, finished, is_complete, 
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.domain.resend import answered
 
+# Put together once, as what every event asks. In order, so that two transactions that want the same batches
+# never wait for each other in a ring.
+_LOCKED = (
+    select(BATCHES)
+    .where(BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True)))
+    .order_by(BATCHES.c.batch_id)
+    .with_for_update()
+)
+_CLOSED = update(BATCHES).where(BATCHES.c.batch_id == bindparam("closed_id"))
+
+
+class Closing(NamedTuple):
+    """A batch after an event: its row before, how many of its images have ended, and what else is new."""
+
+    row: Mapping[Any, Any]
+    ended: int
+    changes: Mapping[str, Any]
+
 
 async def locked(database: Database, connection: AsyncConnection, batch_id: str, now: float) -> RowMapping:
-    """The batch's row, made if it is new. Changes of one batch take turns from here to the commit, so that
-    exactly one of them sees the last image end."""
-    fresh = database.insert(BATCHES).values(batch_id=batch_id, created_at=now)
-    await connection.execute(fresh.on_conflict_do_nothing())
-    found = select(BATCHES).where(BATCHES.c.batch_id == batch_id).with_for_update()
-    return (await connection.execute(found)).mappings().one()
+    """As `locked_all`, of one."""
+    return (await locked_all(database, connection, [batch_id], now))[batch_id]
+
+
+async def locked_all(
+    database: Database, connection: AsyncConnection, batch_ids: Collection[str], now: float
+) -> dict[str, RowMapping]:
+    """The row of each batch, made if it is new. Changes of one batch take turns from here to the commit, so
+    that exactly one of them sees the last image end."""
+    found = await _found(connection, batch_ids)
+    if missing := sorted(set(batch_ids) - set(found)):
+        rows = [{"batch_id": batch_id, "created_at": now} for batch_id in missing]
+        await connection.execute(database.insert(BATCHES).on_conflict_do_nothing(), rows)
+        found |= await _found(connection, missing)
+    return found
+
+
+async def _found(connection: AsyncConnection, batch_ids: Collection[str]) -> dict[str, RowMapping]:
+    rows = (await connection.execute(_LOCKED, {"batch_ids": list(batch_ids)})).mappings()
+    return {row["batch_id"]: row for row in rows}
 
 
 async def images_of(connection: AsyncConnection, batch_id: str) -> list[ImageState]:
@@ -40,21 +72,36 @@ async def count_ended(connection: AsyncConnection, batch_id: str) -> int:
 async def closed(
     connection: AsyncConnection, row: Mapping[Any, Any], ended: int, now: float, **changes: Any
 ) -> BatchFinished | None:
-    """Writes the batch's row after an event; its end, where every image has ended. That, and a refusal,
-    answers every command about it."""
-    batch_id, row = row["batch_id"], {**row, **changes}
-    end = await _end(connection, row, ended)
-    over = end is not None or _is_refused(row)
-    changes |= {
-        "ended": ended,
-        "finished_at": (row["finished_at"] or now) if over else None,
-        "outcome": (end.status if end else BatchStatus.FAILED.value) if over else None,
-        "last_event_at": now,
-    }
-    await connection.execute(update(BATCHES).where(BATCHES.c.batch_id == batch_id).values(**changes))
+    """As `closed_all`, of one."""
+    return (await closed_all(connection, [Closing(row, ended, changes)], now))[0]
+
+
+async def closed_all(
+    connection: AsyncConnection, closings: Sequence[Closing], now: float
+) -> list[BatchFinished | None]:
+    """Writes the rows of batches after events, all with changes of the same names; the end of each of which
+    every image has ended. That, and a refusal, answers every command about it."""
+    ends, written, over = [], [], []
+    for before, ended, changes in closings:
+        row = {**before, **changes}
+        end = await _end(connection, row, ended)
+        if is_over := end is not None or _is_refused(row):
+            over.append(row["batch_id"])
+        ends.append(end)
+        written.append(
+            {
+                **changes,
+                "closed_id": row["batch_id"],
+                "ended": ended,
+                "finished_at": (row["finished_at"] or now) if is_over else None,
+                "outcome": (end.status if end else BatchStatus.FAILED.value) if is_over else None,
+                "last_event_at": now,
+            }
+        )
+    await connection.execute(_CLOSED, written)
     if over:
-        await connection.execute(delete(OUTBOX).where(in_turn(OUTBOX.c.batch_id == batch_id)))
-    return end
+        await connection.execute(delete(OUTBOX).where(in_turn(OUTBOX.c.batch_id.in_(over))))
+    return ends
 
 
 async def _end(connection: AsyncConnection, row: Mapping[Any, Any], ended: int) -> BatchFinished | None:

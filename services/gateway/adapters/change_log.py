@@ -14,6 +14,9 @@ from services.gateway.adapters.tables import CHANGES
 # never look for 7 again. Taken last in a transaction, so that it is held for the commit alone.
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('darkroom.gateway.changes'))")
 
+#: Batch, kind and body.
+Entry = tuple[str, str, Mapping[str, Any]]
+
 
 async def append(
     connection: AsyncConnection, batch_id: str, kind: str, body: Mapping[str, Any] | None = None
@@ -22,10 +25,8 @@ async def append(
     await append_all(connection, [(batch_id, kind, body or {})])
 
 
-async def append_all(
-    connection: AsyncConnection, changes: Sequence[tuple[str, str, Mapping[str, Any]]]
-) -> None:
-    """Batch, kind and body of each. Call it as the last statement of a transaction."""
+async def append_all(connection: AsyncConnection, changes: Sequence[Entry]) -> None:
+    """Call it as the last statement of a transaction."""
     if not changes:
         return
     if connection.dialect.name == "postgresql":

@@ -100,8 +100,8 @@ class ImageState:
 def stored(known: ImageState, event: ImageStored) -> ImageState:
     known = _seen(known, event.index, event.round)
     if event.placeholder:
-        return replace(known, placeholder=max(known.placeholder or event, event, key=_asset_order))
-    return replace(known, picture=max(known.picture or event, event, key=_asset_order))
+        return replace(known, placeholder=_later(known.placeholder, event))
+    return replace(known, picture=_later(known.picture, event))
 
 
 def failed(known: ImageState, event: ImageFailed) -> ImageState:
@@ -122,6 +122,10 @@ def _failed(failure: ImageFailed) -> Status:
     if failure.placeholder_follows:
         return Status.RUNNING
     return Status.CANCELED if failure.code == CANCELLED else Status.FAILED
+
+
+def _later(known: ImageStored | None, event: ImageStored) -> ImageStored:
+    return event if known is None else max(known, event, key=_asset_order)
 
 
 def _asset_order(event: ImageStored) -> tuple[int, int, bytes]:

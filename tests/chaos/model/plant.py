@@ -217,8 +217,9 @@ class Gateway(Process):
         self.batches = SqlBatches(self.database, now)
         self.marks = SqlMarks(self.database, now)
         self.relay = Relay(SqlOutbox(self.database), self.post, now)
-        self.closing = [self.batches]
-        self.subscriptions = gateway.subscriptions(SqlGallery(self.database, now), LiveStage(), KnownFleet())
+        gallery = SqlGallery(self.database, now)
+        self.closing = [self.batches, gallery]
+        self.subscriptions = gateway.subscriptions(gallery, LiveStage(), KnownFleet())
 
 
 class Indexer(Process):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, or_, select
+from sqlalchemy import RowMapping, bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -14,6 +14,11 @@ from services.gateway.adapters.webhooks import bodies
 from services.gateway.adapters.webhooks.tables import DELIVERIES, WEBHOOKS
 from services.gateway.domain.news import OF_IMAGES, News, of_end, of_image
 from services.gateway.domain.webhooks import PACE, DeliveryStatus
+
+# Put together once: that costs more than to have it answered.
+_LISTENING = select(WEBHOOKS.c.username).where(
+    WEBHOOKS.c.username.in_(bindparam("usernames", expanding=True)), WEBHOOKS.c.disabled.is_(None)
+)
 
 
 async def announce(
@@ -53,6 +58,24 @@ async def announce(
         if each.word in words
     ]
     await connection.execute(database.insert(DELIVERIES).on_conflict_do_nothing(), rows)
+
+
+async def announce_all(
+    database: Database,
+    connection: AsyncConnection,
+    told: Sequence[tuple[Mapping[Any, Any], Sequence[News]]],
+    now: float,
+) -> None:
+    """The news of several batches, each with its row, as `announce` does it; where nobody listens, which is
+    usual, that is one question for all of them."""
+    owners = {batch["batch_id"]: batch["username"] or _owner(news) for batch, news in told if news}
+    usernames = {username for username in owners.values() if username is not None}
+    if not usernames:
+        return
+    listening = set(await connection.scalars(_LISTENING, {"usernames": sorted(usernames)}))
+    for batch, news in told:
+        if owners.get(batch["batch_id"]) in listening:
+            await announce(database, connection, batch, news, now)
 
 
 async def announce_known(
