@@ -25,6 +25,9 @@ CHECK_SECONDS = 3.0
 GRACE_SECONDS = 15
 #: Seconds that a caller has for the head of a request, once he is connected or has begun with it.
 HEAD_SECONDS = 20.0
+#: Seconds that a connection without a request stays open: longer than load balancers and clients keep one
+#: (60 s as a rule), so that it is they who end it. Ended here, it could meet a request already on its way.
+KEPT_SECONDS = 75
 #: Seconds after which a connection is cut whose other end takes nothing of what was sent.
 UNREAD_SECONDS = 90
 HIGHEST_PORT = 65_535
@@ -114,6 +117,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
         access_log=False,
         server_header=False,
         lifespan="off",
+        timeout_keep_alive=KEPT_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)

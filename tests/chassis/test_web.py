@@ -45,6 +45,10 @@ async def asked(app: Starlette, path: str) -> httpx.Response:
         return await client.get(url + path)
 
 
+async def at_once(_request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
 async def test_health_asks_nobody() -> None:
     _, served = app({"till": wrong})
     answer = await asked(served, "/health")
@@ -118,6 +122,19 @@ async def test_an_open_request_holds_the_end_up_for_a_while_only(monkeypatch: py
             await begun.wait()
         (end,) = await asyncio.gather(asking, return_exceptions=True)
     assert isinstance(end, httpx.HTTPError) or (isinstance(end, httpx.Response) and end.status_code == 500)
+
+
+async def test_a_connection_is_kept_for_longer_than_load_balancers_keep_it() -> None:
+    """A server that ends idle connections first ends one now and then under a request."""
+    async with serving(Starlette(routes=[Route("/", at_once)]), "127.0.0.1", 0) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        for pause in (0, 6):
+            await asyncio.sleep(pause)
+            writer.write(b"GET / HTTP/1.1\r\nHost: darkroom\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            await reader.readuntil(b"\r\n\r\nok")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_taken_port_is_said_in_a_sentence() -> None:
