@@ -81,7 +81,7 @@ class Size:
     within: float
 
 
-MINUTE = Size(images=140, render_seconds=0.6, mishap_pauses=(0.5, 1.3), within=240)
+MINUTE = Size(images=140, render_seconds=0.6, mishap_pauses=(0.5, 1.3), within=600)
 WHOLE = Size(images=500, render_seconds=1.5, mishap_pauses=(1.0, 3.0), within=1200)
 
 
