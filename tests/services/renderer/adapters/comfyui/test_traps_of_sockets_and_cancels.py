@@ -60,7 +60,7 @@ async def test_trap_9_what_runs_at_a_cancel_is_stopped_where_that_hits_nobody_el
     """0.3.64 can stop a running prompt only by stopping whatever runs: there it ends unheard."""
     slow: dict[str, Any] = {"workflow": "portrait", "parameters": {"steps": 20}}
     async with (
-        backend(tmp_path / "a", render_seconds=1.0, comfyui_version=version) as one,
+        backend(tmp_path / "a", render_seconds=3.0, comfyui_version=version) as one,
         stage(tmp_path, one.renderer_url) as heard,
     ):
         await heard.bus.publish(reserved(quantity=3, **slow))

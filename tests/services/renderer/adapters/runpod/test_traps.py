@@ -187,7 +187,7 @@ async def test_trap_12_no_trace_path_or_host_of_a_worker_reaches_a_message(tmp_p
 async def test_trap_13_a_worker_that_hangs_is_stopped_at_the_deadline_and_the_image_is_done_anew(
     tmp_path: Path,
 ) -> None:
-    async with serverless(tmp_path / "a") as one, rendering(tmp_path, one, render_deadline=1.0) as heard:
+    async with serverless(tmp_path / "a") as one, rendering(tmp_path, one, render_deadline=4.0) as heard:
         await one.fault("stall", seconds=30)
         await done(heard)
         stats = await one.stats()
