@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait more than they compute, so three of them share two cores.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 
 .PHONY: help demo up test chaos bench check format generate lock clean
 
@@ -16,7 +18,7 @@ up: $(VENV)/runtime     ## serve the whole system in one process
 	@$(BIN)/darkroom up
 
 test: $(VENV)/dev       ## every test, on a real broker and a real database
-	@$(BIN)/python -m pytest -q -n auto --dist worksteal
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 chaos: $(VENV)/dev      ## the fault runs at their full length, with the table that each prints
 	@$(BIN)/python -m pytest -q -s --whole tests/chaos
