@@ -174,6 +174,12 @@ class _Protocol(H11Protocol):
         if not self._idle():
             self._punctual()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._late is None and self._idle() and self.conn.trailing_data[0]:
+            # The next request was begun while this one was answered.
+            self._late = self.loop.call_later(HEAD_SECONDS, self._hang_up)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._punctual()
         super().connection_lost(exc)
