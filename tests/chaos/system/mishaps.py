@@ -3,8 +3,11 @@
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import cycle
 from typing import Any
+
+import httpx
 
 from tests.chaos.system.wishes import STORM, TEMPEST
 from tests.journeys.around import Around
@@ -101,7 +104,9 @@ async def mishaps(around: Around, dice: random.Random, pauses: tuple[float, floa
         ]
         for backends, rule in dice.sample(deck, len(deck)):
             await asyncio.sleep(dice.uniform(*pauses))
-            await around.trouble_backend(next(backends), rule)
+            # A stand-in that is frozen or in the middle of a restart can't be told now; the next one can.
+            with suppress(httpx.TransportError):
+                await around.trouble_backend(next(backends), rule)
 
 
 async def skew(around: Around, seconds: float) -> None:

@@ -122,7 +122,9 @@ class Run:
                 group.create_task(self.hazards.of_neighbours(self.size.neighbours, over))
         finally:
             faults.cancel()
-            await asyncio.gather(faults, return_exceptions=True)
+            (ended,) = await asyncio.gather(faults, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise RuntimeError("the faults ended before the work did") from ended
         await calm(self.around)
 
     async def _settled(self) -> Evidence:
