@@ -190,6 +190,10 @@ def test_a_planted_breach_is_found(ruling: Ruling, planted: Callable[[], Evidenc
     assert any(word in each for each in checker.breaches(planted()))
 
 
+def test_a_placeholder_may_look_like_another_of_the_same_name_and_number() -> None:
+    assert kept.twins(lying(BLANK, md5=PLAIN.digest)) == []
+
+
 def test_every_ruling_has_a_breach_planted_for_it() -> None:
     rulings = {ruling for each in (PROMISES, LETTERS) for several in each.values() for ruling in several}
     assert rulings == {ruling for ruling, _, _ in PLANTED}
