@@ -2,8 +2,10 @@
 wire, errors in the words of a delivery."""
 
 import asyncio
+import socket
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +26,9 @@ from messaging.errors import Outage
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+#: Seconds that calls under way have to end when nobody waits for them any more; then their connections are
+#: cut, which is a lost answer like any other. A process that was told to stop must not hang on a silent one.
+PARTING_SECONDS = 5.0
 
 #: A name that no asset has.
 NOWHERE = "darkroom-nothing-lies-here.txt"
@@ -139,16 +144,47 @@ async def open_account(
     malformed.
     """
     whose = credentials(url)
-    pool = _connections(threads)
+    pool, lines = _connections(threads), _Lines()
+    lines.keep(pool)
     wire = _installed()
     executor = ThreadPoolExecutor(threads, "cloudinary", wire.belong, (pool,))
     try:
         yield Account(whose, executor, wire, clock)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-        # Calls under way hold connections; they end by their own timeouts.
-        await asyncio.to_thread(executor.shutdown)
+        ended = asyncio.ensure_future(asyncio.to_thread(executor.shutdown))
+        # More than once: one that is being opened is not there to be cut yet.
+        while not (await asyncio.wait({ended}, timeout=PARTING_SECONDS))[0]:
+            lines.cut()
         pool.clear()
+
+
+class _Lines:
+    """The connections of a pool, which lends them out without knowing where they are."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def keep(self, pool: Any) -> None:
+        """From now on every connection that the pool makes is known."""
+        made = pool.pool_classes_by_scheme
+        pool.pool_classes_by_scheme = {scheme: self._known(kind) for scheme, kind in made.items()}
+
+    def cut(self) -> None:
+        for line in list(self._open):
+            if line.sock is not None:
+                with suppress(OSError):
+                    line.sock.shutdown(socket.SHUT_RDWR)
+
+    def _known(self, kind: Any) -> Any:
+        lines = self._open
+
+        class Known(kind.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                lines.add(self)
+
+        return type(kind.__name__, (kind,), {"ConnectionCls": Known})
 
 
 class _Wire(threading.local):

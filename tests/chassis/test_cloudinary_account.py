@@ -417,3 +417,20 @@ async def _assets(base: str) -> list[dict[str, Any]]:
     async with httpx.AsyncClient() as client:
         assets: list[dict[str, Any]] = (await client.get(f"{base}/sandbox/assets")).json()["assets"]
     return assets
+
+
+async def test_a_silent_storage_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloudinary_account, "PARTING_SECONDS", 0.1)
+    heard = asyncio.Event()
+
+    async def silent(request: Request) -> Response:
+        heard.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    app = Starlette(routes=[Route("/{path:path}", silent, methods=["POST"])])
+    async with asyncio.timeout(20), serve(app) as base, open_account(url_of(base), threads=1) as account:
+        call = asyncio.create_task(account.call(uploader.upload, PNG, public_id=NAME))
+        await heard.wait()
+        call.cancel()
+        await asyncio.wait({call})
