@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractChannel as Underlay
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 
 from messaging.ending import ended
 from messaging.errors import Outage
@@ -109,6 +112,9 @@ class Intake:
             underlay = await self._channel.get_underlay_channel()
             underlay.closing.add_done_callback(lambda _: self._turn.set())
             underlay.on_consumer_cancel_callbacks.add(self._on_cancel)
+            # The library would make a task for each delivery, only to have it make ours. Where one of its
+            # releases does not ask this any more, that is what it does (`_deliver`).
+            underlay._on_deliver_frame = partial(self._on_deliver, underlay)  # type: ignore[attr-defined]
             self._cancelled = False
             queue = await self._prepare(connection, self._channel)
             while not self._stopping:
@@ -131,6 +137,12 @@ class Intake:
             self._raise_if_gone(underlay)
             await underlay.basic_cancel(str(consumer.consumer_tag), timeout=TIMEOUT)
         self._raise_if_gone(underlay)
+
+    async def _on_deliver(self, underlay: Any, deliver: Basic.Deliver) -> None:
+        """Told of a delivery's first frame by the only reader of this channel."""
+        delivered = await underlay._read_content(deliver, await underlay._get_frame())
+        if deliver.consumer_tag in underlay.consumers:
+            self._take(delivered)
 
     async def _deliver(self, delivered: DeliveredMessage) -> None:
         self._take(delivered)

@@ -16,6 +16,7 @@ from messaging.envelope import Envelope, now
 from messaging.errors import Unroutable
 from messaging.rabbitmq.border import border
 from messaging.rabbitmq.link import TIMEOUT, Link
+from messaging.rabbitmq.mailbag import Mailbag
 from messaging.rabbitmq.wire import outgoing
 from messaging.tracing import publishing
 
@@ -78,34 +79,37 @@ class Publisher:
         return Parcel(EXCHANGE, envelope.route, envelope.body, properties, message.mandatory, lasting)
 
     async def _send(self, parcels: Sequence[Parcel]) -> None:
-        with border(f"publishing {', '.join(sorted({parcel.key for parcel in parcels}))}"):
+        one = len(parcels) == 1  # as nearly always: no task for it
+        keys = parcels[0].key if one else ", ".join(sorted({parcel.key for parcel in parcels}))
+        with border(f"publishing {keys}"):
             async with asyncio.timeout(TIMEOUT + EACH * len(parcels)):
-                await self._send_all(parcels)
+                await (self._post(parcels[0]) if one else self._send_all(parcels))
 
     async def _send_all(self, parcels: Sequence[Parcel]) -> None:
-        if len(parcels) == 1:  # as nearly always: no task for it
-            await self._send_one(parcels[0])
-            return
         ends = await asyncio.gather(*map(self._send_one, parcels), return_exceptions=True)
         failed = [end for end in ends if isinstance(end, BaseException)]
         for error in chain((e for e in failed if isinstance(e, Unroutable)), failed):
             raise error
 
     async def _send_one(self, parcel: Parcel) -> None:
-        lane = self._confirmed if parcel.confirmed else self._hints
         with border(f"publishing {parcel.key}"):
-            async with self._window:
-                channel = await lane.channel()
-                # What is confirmed is bounded by the window and need not wait for the socket as well, which
-                # would send message by message.
-                await channel.basic_publish(
-                    parcel.body,
-                    exchange=parcel.exchange,
-                    routing_key=parcel.key,
-                    properties=parcel.properties,
-                    mandatory=parcel.mandatory,
-                    wait=not parcel.confirmed,
-                )
+            await self._post(parcel)
+
+    async def _post(self, parcel: Parcel) -> None:
+        lane = self._confirmed if parcel.confirmed else self._hints
+        async with self._window:
+            bag = await lane.bag()
+            if parcel.confirmed:
+                # Bounded by the window, it need not wait for the socket as well.
+                await bag.post(parcel.body, parcel.exchange, parcel.key, parcel.mandatory, parcel.properties)
+                return
+            await bag.channel.basic_publish(
+                parcel.body,
+                exchange=parcel.exchange,
+                routing_key=parcel.key,
+                properties=parcel.properties,
+                mandatory=parcel.mandatory,
+            )
 
 
 class _Lane:
@@ -117,19 +121,19 @@ class _Lane:
         self._confirms = confirms
         self._opening = asyncio.Lock()
         self._on: AbstractConnection | None = None
-        self._channel: Channel | None = None
+        self._bag: Mailbag | None = None
 
-    async def channel(self) -> Channel:
+    async def bag(self) -> Mailbag:
         """Waits for the broker as long as the caller does."""
         connection = await self._link.unblocked()
-        if self._channel is None or self._channel.is_closed or self._on is not connection:
+        if self._bag is None or self._bag.channel.is_closed or self._on is not connection:
             async with self._opening:
                 return await self._opened(connection)
-        return self._channel
+        return self._bag
 
-    async def _opened(self, connection: AbstractConnection) -> Channel:
-        if self._channel is None or self._channel.is_closed or self._on is not connection:
+    async def _opened(self, connection: AbstractConnection) -> Mailbag:
+        if self._bag is None or self._bag.channel.is_closed or self._on is not connection:
             channel = connection.channel(publisher_confirms=self._confirms, on_return_raises=self._confirms)
             await channel.initialize()
-            self._on, self._channel = connection, cast(Channel, await channel.get_underlay_channel())
-        return self._channel
+            self._on, self._bag = connection, Mailbag(cast(Channel, await channel.get_underlay_channel()))
+        return self._bag

@@ -62,11 +62,14 @@ class Receipts:
         channel = delivered.channel
         if self._of is None or self._of.channel is not channel:
             self._of = _Channel(channel, self._enough)
+        tag = delivered.delivery_tag or 0
+        if self._of.taken_along(tag):
+            return True
         try:
             # On a connection that has just been lost the library may wait for its turn to write for ever.
             with border("acknowledging"):
                 async with asyncio.timeout(TIMEOUT):
-                    await self._of.acknowledge(delivered.delivery_tag or 0)
+                    await self._of.carry(tag)
         except Outage as why:
             log.info("will be delivered again", reason=str(why))
             return False
@@ -82,19 +85,24 @@ class _Channel:
         self._due: list[int] = []
         self._carried = False
 
-    async def acknowledge(self, tag: int) -> None:
+    def taken_along(self, tag: int) -> bool:
+        """Whether somebody is about to carry others', and this one too."""
+        if self._carried:
+            self._due.append(tag)
+            if len(self._due) >= self._enough:
+                self._full.set()
+        return self._carried
+
+    async def carry(self, tag: int) -> None:
         """The first who comes carries the others' too. One alone at a time: the broker closes a channel that
         names a tag again, which an overtaken answer would."""
-        self._due.append(tag)
-        if len(self._due) >= self._enough:
-            self._full.set()
-        if self._carried:
-            return
         self._carried = True
+        self._due.append(tag)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TOGETHER):
-                    await self._full.wait()
+            if len(self._due) < self._enough:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TOGETHER):
+                        await self._full.wait()
             self._full.clear()
             while self._due:
                 due, self._due = self._due, []

@@ -15,6 +15,7 @@ from messaging.errors import PermanentError
 #: Numbers found in storage beyond this are damage, not use: no counting gets there, and adopting them would
 #: leave a folder whose next batch no message can name.
 MOST_ADOPTED = MAX_INDEX // 2
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Contents:
 def digest_of(request: GenerateBatch) -> str:
     """Equal for equal content: fields left out and fields at their default are the same, in any order."""
     said = request.model_dump(mode="json", exclude_defaults=True)
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_SORTED.encode(said).encode()).hexdigest()
 
 
 def wish_for(request: GenerateBatch, padding: int) -> Wish:

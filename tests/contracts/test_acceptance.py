@@ -176,3 +176,26 @@ def test_the_longest_acceptable_request_still_fits_into_its_own_event() -> None:
         request=asked, folder=acceptance.folder_of(asked), first=1, quantity=4, next_index=5
     )
     assert len(reserved.encode()) < MAX_BODY
+
+
+@pytest.mark.parametrize(
+    "length", [8, MAX_REQUEST // 24, MAX_REQUEST // 24 + 1, MAX_REQUEST // 12, MAX_REQUEST]
+)
+def test_a_request_is_too_long_exactly_where_its_bytes_are_too_many(length: int) -> None:
+    """Though they are not counted where they need not be: no character takes more bytes than an escape."""
+    text = "\x01" * MAX_TEXT
+    asked = request(
+        batch_id="b" * 64,
+        prompt=f"{text[1:]}a",
+        negative_prompt=text,
+        style=text,
+        character__id="\x01" * MAX_ID,
+        character__name=f"{text[1:]}a",
+        character__embedding=text,
+        seed=MAX_SEED,
+        parameters={},
+        workflow="\x01" * length,
+    )
+    too_long = len(asked.encode()) > MAX_REQUEST
+    assert (code_and_field(asked)[0] == "request_too_long") is too_long
+    assert too_long is (length >= MAX_REQUEST // 12)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.indexer.adapters.tables import CLAIMS, COUNTERS, RESERVATIONS
 from services.indexer.domain import Reservation, Wish, allot
 
-# One statement, so that a group costs one round trip however many folders and batches are in it.
+# One statement, so that a group costs one round trip however many folders and batches are in it, and is a
+# transaction by itself: all of it is on disk when the answer comes, or nothing.
 # Locks are taken in one order by everybody (batch ids, then folders, each sorted): `sums` needs every claim
 # before it has its first row, so no counter is locked while a claim may still have to wait. Replicas whose
 # groups overlap therefore wait for each other, and never in a circle.

@@ -99,7 +99,7 @@ class SqlLedger:
         return [blocks.get(wish.batch_id) for wish in wishes]
 
     async def _commit(self, wishes: Sequence[Wish]) -> Blocks:
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             blocks = await self._reserve(connection, wishes, self._clock())
         GROUPS.observe(len(wishes))
         return blocks

@@ -1,6 +1,7 @@
 """Verdicts carried out on a broker: nothing is lost, doubled in vain, or counted that was not an attempt."""
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,6 +46,24 @@ async def test_a_plain_client_needs_only_a_body_and_a_routing_key(rabbit: Rabbit
         # Whoever did not say where in a trace he is begins one.
         "traceparent",
     }
+
+
+async def test_a_delivery_is_one_task(rabbit: RabbitRig) -> None:
+    made: list[str] = []
+
+    def noted(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(work.__qualname__)
+        return asyncio.Task(work, loop=loop, **options)
+
+    ear = Ear()
+    async with rabbit.bus.consuming([opening(ear)]):
+        asyncio.get_running_loop().set_task_factory(noted)
+        for _ in range(5):
+            await rabbit.client.put("OpenFolder.v1", OPEN.encode(), EXCHANGE)
+        await ear.hears(5)
+        asyncio.get_running_loop().set_task_factory(None)
+    assert made.count("Consumer._handle") == 5
+    assert not [name for name in made if name.startswith("Intake.")]
 
 
 async def test_a_plain_client_may_put_a_body_right_into_a_queue(rabbit: RabbitRig) -> None:
