@@ -33,7 +33,7 @@ from cloudinary import uploader as sdk
 from PIL import Image
 
 from bench.verdict import Bar, interleaved, ratio, spread, verdict
-from chassis import garbage
+from chassis import garbage, loop
 from chassis.blobs import blob_key, open_blobs
 from chassis.cloudinary_account import open_account
 from chassis.database import open_database
@@ -266,7 +266,7 @@ def main() -> None:
     if options.serve:
         asyncio.run(_serve(options.serve))
     elif options.round:
-        asyncio.run(_round(options))
+        loop.run(_round(options))
     else:
         sys.exit(asyncio.run(contests(options)))
 

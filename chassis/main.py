@@ -1,6 +1,5 @@
 """The main function of one service on its own."""
 
-import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -9,7 +8,7 @@ from typing import TypeVar
 import structlog
 from pydantic import Field
 
-from chassis import garbage, logs
+from chassis import garbage, logs, loop
 from chassis.exporting import exporting
 from chassis.process import Service, run
 from chassis.settings import BadSettings, Settings, Url, read
@@ -52,7 +51,7 @@ def main(name: str, kind: type[S], opening: Callable[[S, Bus], AbstractAsyncCont
             )
         logs.configure(name, settings.log_level, settings.log_format)
         with exporting(settings.otel_exporter_otlp_endpoint):
-            asyncio.run(_serve(name, settings, opening))
+            loop.run(_serve(name, settings, opening))
     except (BadSettings, CannotConnect) as why:
         print(f"{name} does not start:\n{why}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

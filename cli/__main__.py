@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from chassis import loop
 from chassis.settings import BadSettings
 from cli import blobs, dead, gallery
 from cli.accounts import commands as accounts
@@ -27,7 +28,7 @@ def demo(
     """Run the main job on embedded defaults, show it, and check the four promises."""
     from cli.demo.show import show
 
-    raise typer.Exit(asyncio.run(show(folder)))
+    raise typer.Exit(loop.run(show(folder)))
 
 
 @app.command()
@@ -35,7 +36,7 @@ def up() -> None:
     """Serve the whole system in one process, and say where to look."""
     from cli.up import up as serve
 
-    asyncio.run(serve())
+    loop.run(serve())
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from chassis import garbage, logs
+from chassis import garbage, logs, loop
 from chassis.exporting import exporting
 from chassis.main import BUS_PATIENCE, ServiceSettings
 from chassis.process import Service, run
@@ -137,7 +137,7 @@ def main() -> None:
     try:
         settings = read(SystemSettings)
         logs.configure("darkroom", settings.log_level, settings.log_format)
-        asyncio.run(_until_signal())
+        loop.run(_until_signal())
     except (BadSettings, CannotConnect) as why:
         print(f"the system does not start:\n{why}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

@@ -11,6 +11,7 @@ import sys
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
+from chassis import loop
 from contracts.commands import GenerateBatch
 from contracts.events import IndicesReserved
 from contracts.topology import EXCHANGE, Queue
@@ -46,4 +47,4 @@ async def work(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work(sys.argv[1]))
+    loop.run(work(sys.argv[1]))

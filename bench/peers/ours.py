@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.peers.place import PREFETCH, URL, Item, Tally, drive
-from chassis import garbage, logs
+from chassis import garbage, logs, loop
 from contracts.commands import Character, GenerateBatch
 from contracts.events import ImageReady, ImageStored
 from contracts.message import Message
@@ -103,4 +103,4 @@ async def _publish(bus: Bus, item: Item) -> None:
 
 if __name__ == "__main__":
     logs.configure("bench", "warning")
-    asyncio.run(send() if "drive" in sys.argv else work())
+    loop.run(send() if "drive" in sys.argv else work())

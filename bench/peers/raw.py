@@ -8,6 +8,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 
 from bench.peers.place import PREFETCH, URL, Item, Tally, drive
+from chassis import loop
 
 QUEUES = ("raw.first", "raw.second", "raw.third")
 TALLY = Tally()
@@ -54,4 +55,4 @@ async def send() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(send() if "drive" in sys.argv else work())
+    loop.run(send() if "drive" in sys.argv else work())
