@@ -112,10 +112,10 @@ def subscriptions(book: Intake, wake: asyncio.Event) -> list[Subscription[Any]]:
         Subscription(
             NAME,
             IndicesReserved,
-            partial(handlers.on_indices_reserved, book=book),
+            partial(handlers.on_indices_reserved, book=book, bell=wake),
             partial(handlers.bury_indices_reserved, book=book),
         ),
-        Subscription(NAME, RetryImages, partial(handlers.on_retry_images, book=book)),
+        Subscription(NAME, RetryImages, partial(handlers.on_retry_images, book=book, bell=wake)),
         Subscription(NAME, CancelBatch, partial(handlers.on_cancel_batch, book=book)),
         Subscription(NAME, ImagesWaiting, partial(handlers.on_images_waiting, bell=wake)),
     ]

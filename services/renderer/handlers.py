@@ -10,9 +10,10 @@ from services.renderer.domain.jobs import Batch, buried
 from services.renderer.ports import Bell, Intake
 
 
-async def on_indices_reserved(message: IndicesReserved, *, book: Intake) -> Sequence[Message]:
+async def on_indices_reserved(message: IndicesReserved, *, book: Intake, bell: Bell) -> Sequence[Message]:
     """One row per image, once; a repetition says again how the ended ones ended."""
-    return [*await book.accept(message), ImagesWaiting()]
+    endings = await book.accept(message)
+    return [*endings, _waiting(bell)]
 
 
 async def bury_indices_reserved(message: IndicesReserved, reason: str, *, book: Intake) -> Sequence[Message]:
@@ -24,9 +25,10 @@ async def bury_indices_reserved(message: IndicesReserved, reason: str, *, book: 
     return buried(unseeded, message.quantity, reason)
 
 
-async def on_retry_images(message: RetryImages, *, book: Intake) -> Sequence[Message]:
+async def on_retry_images(message: RetryImages, *, book: Intake, bell: Bell) -> Sequence[Message]:
     """Rows of the next round. A command that overtakes its batch comes again."""
-    return [*await book.retry(message), ImagesWaiting()]
+    endings = await book.retry(message)
+    return [*endings, _waiting(bell)]
 
 
 async def on_cancel_batch(message: CancelBatch, *, book: Intake) -> Sequence[Message]:
@@ -37,3 +39,9 @@ async def on_cancel_batch(message: CancelBatch, *, book: Intake) -> Sequence[Mes
 async def on_images_waiting(_message: ImagesWaiting, *, bell: Bell) -> Sequence[Message]:
     bell.set()
     return ()
+
+
+def _waiting(bell: Bell) -> ImagesWaiting:
+    """For the others; this process need not wait until it hears itself."""
+    bell.set()
+    return ImagesWaiting()

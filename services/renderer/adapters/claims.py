@@ -1,7 +1,7 @@
 """The job book as the loop sees it: rows are claimed in one short transaction, one claim at a time."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import uuid4
 
 from sqlalchemy import case, func, or_, select, text, update
@@ -34,7 +34,7 @@ from services.renderer.domain.dispatch import (
     places,
 )
 from services.renderer.domain.equipment import Wish
-from services.renderer.domain.jobs import Job, Key
+from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.ports import Clock
 
 #: Images claimed in one transaction at most.
@@ -43,6 +43,8 @@ MOST = 64
 AHEAD = 256
 #: Waiting images that are told their place, about.
 TOLD = 100
+#: Batches remembered before all are read again: what they ask for never changes.
+REMEMBERED = 1000
 #: Leases after which a row is given up whose backend no living replica knows.
 ABANDONED = 4
 
@@ -70,17 +72,20 @@ class SqlClaims:
         self._fond = fond
         self._lanes = Lanes()
         self._wishes = Wishes()
+        self._batches: dict[str, Batch] = {}
 
     async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
         now = self.clock()
-        if not await self._worth_a_look(now):
+        worth, rested = await self._worth_a_look(now)
+        if not worth:
             return []
         async with self.database.begin() as connection:
             if self.database.is_postgresql:
                 await connection.execute(_TURN)
-            await connection.execute(
-                update(jobs).where(RESTING, jobs.c.not_before <= now).values(not_before=0.0)
-            )
+            if rested:
+                await connection.execute(
+                    update(jobs).where(RESTING, jobs.c.not_before <= now).values(not_before=0.0)
+                )
             running = await self._running(connection)
             expired = [row for row in running if row.lease_until <= now]
             taken = [key_of(row) for row in expired if row.backend in known]
@@ -138,15 +143,17 @@ class SqlClaims:
         ahead = places(heads, flying)
         return {head: ahead[head.key] for head in heads}
 
-    async def _worth_a_look(self, now: float) -> bool:
-        """Whether a claim could find anything, asked without a lock: most seconds of most days it can't."""
+    async def _worth_a_look(self, now: float) -> tuple[bool, bool]:
+        """Whether a claim could find anything, and whether some have had their rest, asked without a lock:
+        most seconds of most days there is nothing."""
         # MIN is the first entry of an index; EXISTS may well be looked for in the whole table.
         ready = select(func.min(jobs.c.lane)).where(READY).scalar_subquery()
-        rested = select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery()
-        expired = select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery()
-        statement = select(or_(ready.is_not(None), rested <= now, expired <= now))
+        rested = select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery() <= now
+        expired = select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery() <= now
         async with self.database.read() as connection:
-            return bool((await connection.execute(statement)).scalar())
+            found = await connection.execute(select(or_(ready.is_not(None), rested, expired), rested))
+            worth, over = found.one()
+        return bool(worth), bool(over)
 
     async def _running(self, connection: AsyncConnection) -> Sequence[Row]:
         columns = (*KEY, jobs.c.username, jobs.c.backend, jobs.c.lease_until)
@@ -212,9 +219,17 @@ class SqlClaims:
         return (await connection.execute(select(jobs).where(*ours).order_by(*order))).all()
 
     async def _jobs(self, rows: Sequence[Row], fresh: Collection[Key]) -> list[Job]:
-        if not rows:
-            return []
-        wanted = select(batches).where(batches.c.batch_id.in_({row.batch_id for row in rows}))
-        async with self.database.read() as connection:
-            found = {row.batch_id: batch_of(row) for row in await connection.execute(wanted)}
+        found = await self._batches_of({row.batch_id for row in rows})
         return [job_of(row, found[row.batch_id], key_of(row) in fresh) for row in rows]
+
+    async def _batches_of(self, ids: Collection[str]) -> Mapping[str, Batch]:
+        """These and perhaps others."""
+        new = {batch_id for batch_id in ids if batch_id not in self._batches}
+        if len(self._batches) + len(new) > REMEMBERED:
+            self._batches.clear()
+            new = set(ids)
+        if new:
+            async with self.database.read() as connection:
+                for row in await connection.execute(select(batches).where(batches.c.batch_id.in_(new))):
+                    self._batches[row.batch_id] = batch_of(row)
+        return self._batches

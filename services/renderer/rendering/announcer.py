@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from chassis.process import every
 from messaging.bus import Bus
+from messaging.errors import Outage, TemporaryError
 from messaging.tracing import traceparent
 from services.renderer.domain.troubles import Limits, overdue
 from services.renderer.ports import Clock, Ending, Endings, Owed, Sweeping
@@ -15,6 +16,9 @@ SWEEP = 1.0
 UNSAID = 5.0
 #: Endings that are said with one wait for the broker.
 TOGETHER = 100
+#: Seconds after which the job book is told what was said, all with one commit: long before a sweep looks for
+#: it, and whatever a crash in between leaves unmarked is said again, which nobody minds.
+MARK = 0.5
 
 
 class Announcer:
@@ -25,6 +29,9 @@ class Announcer:
         self._limits = limits
         self._clock = clock
         self._owed: list[Owed] = []
+        #: And not marked as announced yet.
+        self._said: list[Ending] = []
+        self._any_said = asyncio.Event()
         self._news = asyncio.Event()
 
     def tell(self, ending: Ending) -> None:
@@ -33,9 +40,14 @@ class Announcer:
         self._news.set()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as loops:
-            loops.create_task(every(0, self._wait_and_say, "announcements"))
-            loops.create_task(every(SWEEP, self.sweep, "sweep", UNSAID))
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(every(0, self._wait_and_say, "announcements"))
+                loops.create_task(every(0, self._rest_and_mark, "said endings"))
+                loops.create_task(every(SWEEP, self.sweep, "sweep", UNSAID))
+        finally:
+            with suppress(Outage, TemporaryError):
+                await self.mark()
 
     async def _wait_and_say(self) -> None:
         with suppress(TimeoutError):
@@ -51,6 +63,28 @@ class Announcer:
             self._news.clear()
         await self._say(owed)
 
+    async def _rest_and_mark(self) -> None:
+        await self._any_said.wait()
+        await asyncio.sleep(MARK)
+        await self.mark()
+
+    async def mark(self) -> None:
+        """Writes down what was said. Where that fails, the next time is in time, too. Raises Outage."""
+        said, self._said = self._said, []
+        self._any_said.clear()
+        if not said:
+            return
+        try:
+            await self._endings.announced(said)
+        except BaseException:
+            self._keep([*said, *self._said])
+            raise
+
+    def _keep(self, said: list[Ending]) -> None:
+        self._said = said
+        if said:
+            self._any_said.set()
+
     async def sweep(self) -> bool:
         """Ends what is overdue, and says what nobody has said; whether there was any. Raises Outage."""
         now = self._clock()
@@ -58,10 +92,12 @@ class Announcer:
         ended = await self._book.end_overdue(now - self._limits.image, late.detail)
         unsaid = await self._book.unannounced(now - UNSAID)
         await self._say(unsaid)
+        # At once, or the next sweep would say them again.
+        await self.mark()
         return bool(ended or unsaid)
 
     async def _say(self, owed: Sequence[Owed]) -> None:
         if owed:
             endings = [each.ending for each in owed]
             await self._bus.publish(*endings, traces=[each.traceparent for each in owed])
-            await self._endings.announced(endings)
+            self._keep([*self._said, *endings])

@@ -23,10 +23,12 @@ async def book(tmp_path: Path) -> AsyncIterator[Book]:
 
 
 async def test_a_reservation_wakes_whoever_has_a_free_slot(book: Book) -> None:
-    assert await handlers.on_indices_reserved(reserved(), book=book.intake) == [ImagesWaiting()]
-    bell = asyncio.Event()
-    assert await handlers.on_images_waiting(ImagesWaiting(), bell=bell) == ()
-    assert bell.is_set()
+    here, elsewhere = asyncio.Event(), asyncio.Event()
+    said = await handlers.on_indices_reserved(reserved(), book=book.intake, bell=here)
+    assert said == [ImagesWaiting()]
+    assert here.is_set()
+    assert await handlers.on_images_waiting(ImagesWaiting(), bell=elsewhere) == ()
+    assert elsewhere.is_set()
 
 
 async def test_a_dead_reservation_fails_every_image_of_a_batch_that_is_not_in_the_book(book: Book) -> None:
@@ -47,12 +49,13 @@ async def test_a_dead_reservation_of_a_batch_that_goes_on_fails_nothing(book: Bo
 
 
 async def test_a_retry_of_a_batch_that_is_not_known_yet_comes_again(book: Book) -> None:
+    command = RetryImages(batch_id="b1", round=2, ordinals=(0,))
     with pytest.raises(TemporaryError, match="not in the job book"):
-        await handlers.on_retry_images(RetryImages(batch_id="b1", round=2, ordinals=(0,)), book=book.intake)
+        await handlers.on_retry_images(command, book=book.intake, bell=asyncio.Event())
 
 
 async def test_a_cancel_says_how_what_waited_has_ended(book: Book) -> None:
-    await handlers.on_indices_reserved(reserved(quantity=2), book=book.intake)
+    await handlers.on_indices_reserved(reserved(quantity=2), book=book.intake, bell=asyncio.Event())
     said = await handlers.on_cancel_batch(CancelBatch(batch_id="b1"), book=book.intake)
     assert [each.code for each in said if isinstance(each, ImageFailed)] == ["cancelled"] * 2
     repeated = await handlers.on_cancel_batch(CancelBatch(batch_id="b1"), book=book.intake)

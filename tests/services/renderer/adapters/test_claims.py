@@ -11,6 +11,7 @@ from sqlalchemy import event, insert, text
 from sqlalchemy.engine import Engine
 
 from contracts.commands import Character
+from services.renderer.adapters import claims
 from services.renderer.adapters.queues import Lanes
 from services.renderer.adapters.rows import batch_values, waiting_values
 from services.renderer.adapters.strays import SqlStrays
@@ -298,6 +299,35 @@ async def test_every_question_of_a_claim_uses_an_index(database_url: str) -> Non
         for statement, parameters in selects:
             plan = await _plan(book, statement, parameters)
             assert not re.search(r"SCAN jobs\S*+(?! USING)|Seq Scan on jobs", plan), plan
+
+
+async def test_a_claim_reads_no_batch_again_and_wakes_nobody_who_did_not_rest(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=4))
+    await book.claim(Offer("one", 1))
+    asked: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        (job,) = await book.claim(Offer("one", 2))
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    assert job.batch.request == reserved(quantity=4).request
+    assert not [each for each in asked if "batches" in each]
+    # One that writes: the rows that were claimed.
+    assert len([each for each in asked if each.startswith("UPDATE")]) == 1
+
+
+async def test_no_more_batches_are_remembered_than_allowed(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "REMEMBERED", 2)
+    for number in range(5):
+        await book.intake.accept(reserved(f"b{number}", username=f"user-{number}"))
+        (job,) = await book.claim(Offer("one", number + 1))
+        assert job.batch.request.username == f"user-{number}"
 
 
 async def _statements(book: Book) -> int:
