@@ -53,6 +53,7 @@ class SqlIntake:
                 keys = [Key(reserved.batch_id, ordinal, 1) for ordinal in range(reserved.quantity)]
                 over = await _cancelled_round(connection, reserved.batch_id) >= 1
                 await connection.execute(insert(jobs), [_row(key, batch, now, over) for key in keys])
+                return [cancelled(key, batch) for key in keys] if over else []
             return await _say_again(connection, reserved.batch_id)
 
     async def retry(self, command: RetryImages) -> Sequence[Ending]:

@@ -56,8 +56,9 @@ class Attempt:
     async def render(self) -> tuple[Picture, Finished]:
         """The picture, and what the backend said of its job; `gpu_ms` is known there. Raises Trouble."""
         with self.backend.watching(self.remote, self.limits.poll) as watch:
-            await self.progress.seen(self.job, Queued(self.backend.ahead))
+            ahead = self.backend.ahead
             await self._begin()
+            await self.progress.seen(self.job, Queued(ahead))
             finished = await self._awaited(watch)
             with tracing.span("fetch", backend=self.backend.name):
                 data = await self._patiently(lambda: self.backend.fetch(finished.image))
