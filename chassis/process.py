@@ -32,6 +32,8 @@ Loop = Callable[[], Awaitable[None]]
 #: Seconds between two words about a process's state.
 STATUS_SECONDS = 5.0
 
+#: The name of the check that all services of a process have in common.
+BUS = "bus"
 #: Seconds after which a loop that did not hear that it should end is told again.
 CANCEL_AGAIN = 10.0
 #: This process among its replicas, new at every start: the owner of its leases.
@@ -80,14 +82,14 @@ async def run(
     loop raised, and BadSettings where nothing can listen at host and port.
     """
     checks: dict[str, Check] = {
-        f"{service.name} {name}": check for service in services for name, check in service.checks.items()
+        name: check for service in services for name, check in _checks(service).items()
     }
 
     async def flowing() -> str | None:
         return bus.trouble()
 
     outlasted = all(service.outlasts_bus for service in services)
-    bus_check: dict[str, Check] = {"bus": flowing}
+    bus_check: dict[str, Check] = {BUS: flowing}
     readiness = Readiness(checks, bus_check) if outlasted else Readiness(bus_check | checks)
     async with AsyncExitStack() as stack:
         for front in [service for service in services if service.web] or services[:1]:
@@ -187,15 +189,22 @@ def _beside(app: ASGIApp, services: Sequence[Service]) -> ASGIApp:
     return Starlette(routes=[*routes, Mount("/", app=app)]) if routes else app
 
 
+def _checks(service: Service) -> dict[str, Check]:
+    """By the names under which they are told of."""
+    return {f"{service.name} {name}": check for name, check in service.checks.items()}
+
+
 def _bare(readiness: Readiness) -> ASGIApp:
     return Starlette(routes=status_routes(readiness))
 
 
 def _telling(service: Service, readiness: Readiness, bus: Bus) -> Loop:
     own = {queue.name: queue.dead for queue in QUEUES if queue.service == service.name}
+    # In one process with the others, what keeps them from work is theirs to tell.
+    checked = {BUS, *_checks(service)}
 
     async def tell() -> None:
-        troubles = await readiness.troubles()
+        troubles = await readiness.troubles(checked)
         meters.show(service.name, not troubles, service.in_flight())
         # A few questions to the broker, each answered in a millisecond.
         depths = await bus.depths([*own, *own.values(), *(wait.name for wait in WAITS)])

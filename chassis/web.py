@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import h11
@@ -42,11 +42,12 @@ class Readiness:
         self._outlasted = outlasted or {}
         self.draining = False
 
-    async def troubles(self) -> dict[str, str]:
-        """Name -> reason of each check that fails now; empty means ready."""
+    async def troubles(self, of: Collection[str] | None = None) -> dict[str, str]:
+        """Name -> reason of each check that fails now; empty means ready. With `of`, only checks so named."""
         if self.draining:
             return {"process": "stopping"}
-        return await self._failing(self._checks)
+        asked = {name: check for name, check in self._checks.items() if of is None or name in of}
+        return await self._failing(asked)
 
     async def outlasted(self) -> dict[str, str]:
         """Name -> reason of what fails now and is outlasted."""

@@ -46,6 +46,7 @@ from services.gateway.adapters.tokens import Tokens
 from services.gateway.adapters.webhooks.post import open_post
 from services.gateway.domain.limits import Limits
 from services.gateway.operate_ports import OperateDesk
+from services.gateway.ports import Courier
 from services.gateway.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
@@ -104,7 +105,7 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
         )
         yield Service(
             name="gateway",
-            subscriptions=subscriptions(gallery, stage, fleet),
+            subscriptions=subscriptions(gallery, stage, fleet, post.courier),
             loops=[relay.run, watch.run, *post.loops, *sweeps(keys, changes, settings)],
             checks={"database": database.trouble},
             web=partial(build, desk, image_hosts=settings.image_hosts),
@@ -127,7 +128,9 @@ def sweeps(keys: SqlKeys, changes: SqlChanges, settings: Settings) -> list[Loop]
     ]
 
 
-def subscriptions(gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet) -> list[Subscription[Any]]:
+def subscriptions(
+    gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet, courier: Courier
+) -> list[Subscription[Any]]:
     def growing(message: type[M], handler: Callable[..., Any]) -> Subscription[M]:
         return Subscription("gateway", message, partial(handler, gallery=gallery), prefetch=EVENTS)
 
@@ -139,6 +142,8 @@ def subscriptions(gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet) -> l
         growing(IndexReassigned, handlers.on_index_reassigned),
         growing(ImageDeleted, handlers.on_image_deleted),
         Subscription("gateway", RenderProgress, partial(handlers.on_render_progress, stage=stage)),
-        Subscription("gateway", ChangesLogged, partial(handlers.on_changes_logged, stage=stage)),
+        Subscription(
+            "gateway", ChangesLogged, partial(handlers.on_changes_logged, stage=stage, courier=courier)
+        ),
         Subscription("gateway", ServiceStatus, partial(handlers.on_service_status, fleet=fleet)),
     ]

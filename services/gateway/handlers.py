@@ -14,7 +14,7 @@ from contracts.events import (
 from contracts.message import Message
 from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
 from services.gateway.domain import images
-from services.gateway.ports import Fleet, Gallery, Shown, Stage
+from services.gateway.ports import Courier, Fleet, Gallery, Shown, Stage
 
 
 async def on_indices_reserved(message: IndicesReserved, *, gallery: Gallery) -> Sequence[Message]:
@@ -59,8 +59,9 @@ async def on_render_progress(message: RenderProgress, *, stage: Stage) -> Sequen
     return []
 
 
-async def on_changes_logged(message: ChangesLogged, *, stage: Stage) -> Sequence[Message]:
+async def on_changes_logged(message: ChangesLogged, *, stage: Stage, courier: Courier) -> Sequence[Message]:
     stage.changed(message.batch_id)
+    courier.stir()
     return []
 
 

@@ -238,3 +238,11 @@ class Fleet(Protocol):
     """How every process of the system said it is."""
 
     def tell(self, status: ServiceStatus) -> None: ...
+
+
+class Courier(Protocol):
+    """Makes the calls of webhooks."""
+
+    def stir(self) -> None:
+        """Something happened of which somebody may have to be told soon."""
+        ...

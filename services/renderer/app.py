@@ -122,7 +122,11 @@ def subscriptions(book: Intake, wake: asyncio.Event) -> list[Subscription[Any]]:
 
 
 async def _tell(progress: Progress, claims: SqlClaims) -> None:
-    await every(TELLING, lambda: progress.waiting(claims), "places in the queue")
+    async def tell() -> None:
+        if not claims.quiet:
+            await progress.waiting(claims)
+
+    await every(TELLING, tell, "places in the queue")
 
 
 async def _show(fleet: MixedFleet, crew: Crew) -> None:
@@ -134,14 +138,14 @@ async def _show(fleet: MixedFleet, crew: Crew) -> None:
 
 async def _count(claims: SqlClaims) -> None:
     async def count() -> None:
-        metrics.WAITING.set(await claims.backlog())
+        metrics.WAITING.set(0 if claims.quiet else await claims.backlog())
 
     await every(COUNTING, count, "waiting images")
 
 
 async def _share(fleet: MixedFleet, claims: SqlClaims) -> None:
     async def share() -> bool:
-        parts = await claims.parts()
+        parts = {} if claims.quiet else await claims.parts()
         fleet.share(parts)
         return bool(parts)
 

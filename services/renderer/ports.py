@@ -60,6 +60,9 @@ class Intake(Protocol):
 class Claims(Protocol):
     """The job book as the loop sees it: rows under a lease of this process."""
 
+    #: Whether there was no image at the last look that waits, rests or is rendered, by anybody.
+    quiet: bool
+
     async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
         """Takes over rows whose lease has expired on `known` backends, then fills the free slots of `offers`.
         A slot is counted over all replicas; no row is ever given twice while its lease holds."""

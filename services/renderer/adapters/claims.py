@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import case, func, or_, select, text, update
+from sqlalchemy import case, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -48,6 +48,12 @@ REMEMBERED = 1000
 #: Leases after which a row is given up whose backend no living replica knows.
 ABANDONED = 4
 
+# MIN is the first entry of an index; EXISTS may well be looked for in the whole table.
+_LOOK = select(
+    select(func.min(jobs.c.lane)).where(READY).scalar_subquery(),
+    select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery(),
+    select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery(),
+)
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('renderer claims'))")
 
 
@@ -73,6 +79,7 @@ class SqlClaims:
         self._lanes = Lanes()
         self._wishes = Wishes()
         self._batches: dict[str, Batch] = {}
+        self.quiet = False
 
     async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
         now = self.clock()
@@ -136,9 +143,10 @@ class SqlClaims:
 
     async def waiting(self) -> dict[Head, int]:
         async with self.database.read() as connection:
-            running = await self._running(connection)
-            flying = Counter(row.username for row in running)
-            lanes = fairest(await queues(connection), flying, TOLD)
+            if not (found := await queues(connection)):
+                return {}  # as most of the time
+            flying = Counter(row.username for row in await self._running(connection))
+            lanes = fairest(found, flying, TOLD)
             heads = await heads_of(connection, lanes, TOLD // max(1, len(lanes)) + 1)
         ahead = places(heads, flying)
         return {head: ahead[head.key] for head in heads}
@@ -146,14 +154,11 @@ class SqlClaims:
     async def _worth_a_look(self, now: float) -> tuple[bool, bool]:
         """Whether a claim could find anything, and whether some have had their rest, asked without a lock:
         most seconds of most days there is nothing."""
-        # MIN is the first entry of an index; EXISTS may well be looked for in the whole table.
-        ready = select(func.min(jobs.c.lane)).where(READY).scalar_subquery()
-        rested = select(func.min(jobs.c.not_before)).where(RESTING).scalar_subquery() <= now
-        expired = select(func.min(jobs.c.lease_until)).where(RUNNING).scalar_subquery() <= now
         async with self.database.read() as connection:
-            found = await connection.execute(select(or_(ready.is_not(None), rested, expired), rested))
-            worth, over = found.one()
-        return bool(worth), bool(over)
+            ready, rested, expires = (await connection.execute(_LOOK)).one()
+        self.quiet = ready is rested is expires is None
+        over = rested is not None and rested <= now
+        return ready is not None or over or (expires is not None and expires <= now), over
 
     async def _running(self, connection: AsyncConnection) -> Sequence[Row]:
         columns = (*KEY, jobs.c.username, jobs.c.backend, jobs.c.lease_until)

@@ -1,6 +1,7 @@
 """The loop beside the handlers: claims rows for free slots, drives each in a task, keeps their leases."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -20,12 +21,15 @@ from services.renderer.rendering.attempt import PARTING
 log = structlog.get_logger("renderer")
 
 Drive = Callable[[Job, asyncio.Event], Coroutine[Any, Any, None]]
-#: Seconds between two looks at the job book where nothing wakes the loop.
-POLL = 1.0
+#: Seconds between two looks at the job book where nothing wakes the loop, and where there is nothing in it:
+#: then only a batch can change that, and whoever takes one in rings.
+POLL, QUIET = 1.0, 4.0
 #: Rest after a claim, in times of what it took: a thousand images that end one by one must not make a
 #: thousand claims, each of which counts all that run. And seconds at most: where machine or database are busy
 #: a claim takes long, and backends must not run dry meanwhile.
 REST, LONGEST_REST = 3.0, 0.1
+#: The rest is over when so large a part of what runs has ended: those share the next claim.
+ENOUGH = 0.5
 
 
 class Crew:
@@ -40,6 +44,9 @@ class Crew:
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._jobs: dict[Key, Job] = {}
         self._cancels: dict[Key, asyncio.Event] = {}
+        #: Images that may still end until it is worth to claim again.
+        self._left = 0
+        self._enough = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -57,7 +64,7 @@ class Crew:
 
     async def _claim(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
+            async with asyncio.timeout(QUIET if self._claims.quiet else POLL):
                 await self._wake.wait()
         self._wake.clear()
         began = time.monotonic()
@@ -68,7 +75,14 @@ class Crew:
         if jobs:
             # One claim takes a bounded number of rows, and there may be room for more.
             self._wake.set()
-        await asyncio.sleep(min(LONGEST_REST, REST * (time.monotonic() - began)))
+        await self._rest(min(LONGEST_REST, REST * (time.monotonic() - began)))
+
+    async def _rest(self, seconds: float) -> None:
+        self._left = math.ceil(ENOUGH * len(self._tasks))
+        self._enough.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._enough.wait()
 
     def _start(self, job: Job) -> None:
         cancel = self._cancels[job.key] = asyncio.Event()
@@ -83,6 +97,9 @@ class Crew:
                 log.error("row left to its lease", exc_info=error)
         del self._tasks[key], self._cancels[key], self._jobs[key]
         self._wake.set()
+        self._left -= 1
+        if self._left <= 0:
+            self._enough.set()
 
     async def _beat(self) -> None:
         held = set(self._tasks)

@@ -20,6 +20,8 @@ log = structlog.get_logger("renderer")
 #: Seconds between two rounds, and for one job in a round.
 ROUND = 5.0
 PATIENCE = 10.0
+#: Seconds between two rounds of forgetting.
+FORGET = 60.0
 #: Seconds between two looks at a job.
 POLL = 0.1
 
@@ -33,11 +35,16 @@ class Gleaner:
     clock: Clock
 
     async def run(self) -> None:
-        await every(min(ROUND, self.limits.patience), self.glean, "jobs left behind")
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(every(min(ROUND, self.limits.patience), self.glean, "jobs left behind"))
+            loops.create_task(every(FORGET, self.forget, "jobs left behind long ago"))
+
+    async def forget(self) -> None:
+        """Nobody can be asked any more for what was left so long ago."""
+        await self.strays.forget_older(self.clock() - self.limits.image)
 
     async def glean(self) -> None:
         """One round over the backends that can be asked now."""
-        await self.strays.forget_older(self.clock() - self.limits.image)
         healthy = [name for name in self.fleet.known() if self.fleet.healthy(name)]
         for job in await self.strays.left_at(healthy):
             await self._see_to(job)

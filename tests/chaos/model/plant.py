@@ -60,6 +60,7 @@ from tests.chaos.model.cupboard import Cupboard
 from tests.chaos.model.life import Life, Mortal, MortalDatabase
 from tests.chaos.model.pods import Machine, Pod
 from tests.chaos.model.post import Letter, Post
+from tests.services.gateway.no_courier import NoCourier
 from tests.services.renderer.stage import WORKFLOWS
 
 LEASE = 15.0
@@ -219,7 +220,7 @@ class Gateway(Process):
         self.relay = Relay(SqlOutbox(self.database), self.post, now)
         gallery = SqlGallery(self.database, now)
         self.closing = [self.batches, gallery]
-        self.subscriptions = gateway.subscriptions(gallery, LiveStage(), KnownFleet())
+        self.subscriptions = gateway.subscriptions(gallery, LiveStage(), KnownFleet(), NoCourier())
 
 
 class Indexer(Process):

@@ -27,6 +27,7 @@ from services.gateway.domain.images import ImageState, Status
 from tests.services.gateway.adapters.test_stage import progress, status
 from tests.services.gateway.databases import commands
 from tests.services.gateway.events import failed, rejected, request, reserved, stored
+from tests.services.gateway.no_courier import NoCourier
 from tests.services.gateway.readings import HANDLERS, read
 
 Script = Callable[[Message], Sequence[Message]]
@@ -49,9 +50,10 @@ class Studio:
             Subscription("gateway", kind, partial(self._heard, partial(handler, gallery=self._gallery)))
             for kind, handler in HANDLERS.items()
         ]
+        changed = partial(handlers.on_changes_logged, stage=self.stage, courier=NoCourier())
         hints: list[Subscription[Any]] = [
             Subscription("gateway", RenderProgress, partial(handlers.on_render_progress, stage=self.stage)),
-            Subscription("gateway", ChangesLogged, partial(handlers.on_changes_logged, stage=self.stage)),
+            Subscription("gateway", ChangesLogged, changed),
             Subscription("gateway", ServiceStatus, partial(handlers.on_service_status, fleet=self.fleet)),
         ]
         others = [

@@ -23,8 +23,9 @@ OLDEST = prometheus_client.Gauge(
     "darkroom_webhook_age_seconds", "Age of the oldest event that a webhook was not told of"
 )
 
-#: Seconds between two looks when nobody rings and nothing is due before.
-LOOK = 1.0
+#: Seconds between two looks when nobody rings and nothing is due before, and at most where nothing is to be
+#: told and nothing happens.
+LOOK, IDLE = 1.0, 5.0
 #: What a metric calls each end of an attempt.
 _RESULTS = {
     DeliveryStatus.DELIVERED: "delivered",
@@ -53,10 +54,17 @@ class Courier:
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._bell = asyncio.Event()
         self._rest = 0.0
+        self._stirred = True
 
     def ring(self) -> None:
         """Something is to be told at once."""
         self._bell.set()
+
+    def stir(self) -> None:
+        """Something happened of which somebody may have to be told: the next look is within LOOK seconds."""
+        self._stirred = True
+        if self._rest > LOOK:
+            self._bell.set()
 
     async def run(self) -> None:
         """Looks for ever; a look that fails is followed by the next one."""
@@ -69,12 +77,18 @@ class Courier:
 
     async def round(self) -> int:
         """Begins every call that is due and has a place; how many."""
+        # Also after a look that fails: whatever is down needs a moment.
+        rest, self._rest = max(self._rest, LOOK), LOOK
+        stirred, self._stirred = self._stirred, False
         calls, following = await self._deliveries.claim(self._under_way())
         for call in calls:
             task = asyncio.create_task(self._make(call), name=f"webhook {call.id}")
             self._calls[task] = call
             task.add_done_callback(self._made)
-        self._rest = LOOK if following is None else min(max(following - self._clock(), 0.0), LOOK)
+        if following is not None:
+            self._rest = min(max(following - self._clock(), 0.0), LOOK)
+        elif not (stirred or self._stirred):
+            self._rest = min(2 * rest, IDLE)
         return len(calls)
 
     async def idle(self) -> None:
@@ -90,8 +104,6 @@ class Courier:
     async def _look(self) -> None:
         await self._pause()
         self._bell.clear()
-        # Also after a look that fails: whatever is down needs a moment.
-        self._rest = LOOK
         await self.round()
 
     async def _pause(self) -> None:

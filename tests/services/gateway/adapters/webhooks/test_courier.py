@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from standardwebhooks import Webhook as Verifier
 
 from chassis.database import Database
-from services.gateway.adapters.webhooks.courier import Courier
+from services.gateway.adapters.webhooks.courier import IDLE, LOOK, Courier
 from services.gateway.adapters.webhooks.sql_deliveries import LEASE
 from services.gateway.domain.webhooks import DELAYS, ENOUGH, PER_RECEIVER, DeliveryStatus, Disabled, Webhook
 from tests.journeys.waiting import until
@@ -315,6 +315,24 @@ async def test_whoever_rings_is_not_kept_waiting(sqlite: Database, receiver: Rec
         await calls.log.test(webhook)
         courier.ring()
         await receiver.hears(1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_after_a_quiet_while_the_first_event_is_told_at_once(
+    sqlite: Database, receiver: Receiver
+) -> None:
+    async with calling(sqlite) as calls:
+        courier = Courier(calls.deliveries, calls.wire, calls.clock, lambda: 0.0)
+        await calls.listens(receiver.url(), "batch.started")
+        for _ in range(4):
+            assert await courier.round() == 0
+        running = asyncio.create_task(courier.run())
+        await asyncio.sleep(0)
+        await an_event(calls)
+        courier.stir()
+        async with asyncio.timeout(IDLE - LOOK):
+            await receiver.hears(1)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

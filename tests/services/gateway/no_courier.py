@@ -1,0 +1,5 @@
+"""Where nobody is to be called."""
+
+
+class NoCourier:
+    def stir(self) -> None: ...
