@@ -58,7 +58,7 @@ class Attempt:
         with self.backend.watching(self.remote, self.limits.poll) as watch:
             ahead = self.backend.ahead
             await self._begin()
-            await self.progress.seen(self.job, Queued(ahead))
+            self.progress.seen(self.job, Queued(ahead))
             finished = await self._awaited(watch)
             with tracing.span("fetch", backend=self.backend.name):
                 data = await self._patiently(lambda: self.backend.fetch(finished.image))
@@ -124,7 +124,7 @@ class Attempt:
                 self.began = self.began or clock()
             self.queued = isinstance(seen, Queued)
             if isinstance(seen, Queued | Running):
-                await self.progress.seen(self.job, seen)
+                self.progress.seen(self.job, seen)
             elif isinstance(seen, Finished):
                 measured = round((clock() - (self.began or clock())) * 1000)
                 return replace(seen, gpu_ms=measured if seen.gpu_ms is None else seen.gpu_ms)

@@ -16,7 +16,7 @@ from messaging.bus import Subscription
 from messaging.memory import MemoryBus
 from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.domain.remote import Queued, Running
-from services.renderer.rendering.progress import PAUSE, WORDS, Progress
+from services.renderer.rendering.progress import PAUSE, ROUND, WORDS, Progress
 from tests.services.renderer.books import Clock
 from tests.services.renderer.requests import reserved
 
@@ -85,8 +85,10 @@ async def test_a_stage_that_begins_right_after_another_is_told_when_its_time_has
     listener: Listener,
 ) -> None:
     async with catching_up(listener):
-        await listener.progress.seen(job(), Queued())
-        await listener.progress.seen(job(), Running())
+        listener.progress.seen(job(), Queued())
+        await listener.heard(1)
+        listener.progress.seen(job(), Running())
+        await asyncio.sleep(2 * ROUND)
         await listener.heard(1)
         listener.clock.now += PAUSE
         await listener.heard(2)
@@ -96,26 +98,37 @@ async def test_a_stage_that_begins_right_after_another_is_told_when_its_time_has
 async def test_of_many_steps_at_once_the_last_one_is_told(listener: Listener) -> None:
     async with catching_up(listener):
         for step in range(1, 30):
-            await listener.progress.seen(job(), Running(step, 30))
-        listener.clock.now += PAUSE
-        await listener.heard(2)
-    assert [word.step for word in listener.words] == [1, 29]
+            listener.progress.seen(job(), Running(step, 30))
+        await listener.heard(1)
+    assert [word.step for word in listener.words] == [29]
 
 
 async def test_what_has_ended_is_not_told_of_any_more(listener: Listener) -> None:
     async with catching_up(listener):
-        await listener.progress.seen(job(), Queued())
-        await listener.progress.seen(job(), Running())
+        listener.progress.seen(job(), Queued())
+        await listener.heard(1)
+        listener.progress.seen(job(), Running())
         listener.progress.over(job())
         listener.clock.now += PAUSE
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(3 * ROUND)
         await listener.heard(1)
 
 
+async def test_what_is_over_within_a_round_is_not_told_of(listener: Listener) -> None:
+    async with catching_up(listener):
+        listener.progress.seen(job(), Running())
+        listener.progress.over(job())
+        await asyncio.sleep(3 * ROUND)
+        await listener.heard(0)
+
+
 async def test_the_same_word_is_not_told_twice_and_a_cold_start_is_another_one(listener: Listener) -> None:
-    for seen in (Queued(3), Queued(3), Queued(3, cold=True), Queued(3, cold=True)):
-        await listener.progress.seen(job(), seen)
-        listener.clock.now += PAUSE
+    async with catching_up(listener):
+        for seen, words in ((Queued(3), 1), (Queued(3), 1), (Queued(3, True), 2), (Queued(3, True), 2)):
+            listener.progress.seen(job(), seen)
+            listener.clock.now += PAUSE
+            await listener.heard(words)
+            await asyncio.sleep(2 * ROUND)
     await listener.heard(2)
     assert listener.stages == ["queued", "cold-start"]
     assert [word.ahead for word in listener.words] == [3, 3]
@@ -124,9 +137,9 @@ async def test_the_same_word_is_not_told_twice_and_a_cold_start_is_another_one(l
 async def test_a_thousand_images_that_move_at_once_are_told_of_by_and_by(listener: Listener) -> None:
     images = 4 * WORDS
     for ordinal in range(images):
-        await listener.progress.seen(job(ordinal), Running())
-    await listener.heard(WORDS)
+        listener.progress.seen(job(ordinal), Running())
     async with catching_up(listener):
+        await listener.heard(WORDS)
         await listener.heard(images)
     assert Counter(word.ordinal for word in listener.words).most_common(1)[0][1] == 1
 
@@ -135,12 +148,10 @@ async def test_an_image_that_ends_while_another_is_told_of_holds_nobody_up() -> 
     bus, clock = SlowBus(), Clock()
     made = Listener(Progress(bus, clock), clock, bus.said)
     for ordinal in range(3):
-        await made.progress.seen(job(ordinal), Queued())
-        await made.progress.seen(job(ordinal), Running())
-    clock.now += PAUSE
+        made.progress.seen(job(ordinal), Running())
     bus.meanwhile = lambda: made.progress.over(job(1))
     with capture_logs() as logs:
         async with catching_up(made):
-            await made.heard(5)
-    assert [word.ordinal for word in made.words] == [0, 1, 2, 0, 2]
+            await made.heard(2)
+    assert [word.ordinal for word in made.words] == [0, 2]
     assert logs == []
