@@ -57,5 +57,6 @@ class _Corked(asyncio.StreamWriter):
 
     def _flush(self) -> None:
         held, self._held = self._held, []
-        if held:
+        # What is written to a connection that is gone is lost on every loop, but some raise.
+        if held and not self.transport.is_closing():
             super().write(b"".join(held))
