@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+import tempfile
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -45,8 +46,13 @@ class Owner:
     folder: Path
 
 
+#: Who was given which port: one that a killed server comes back to must not be another's meanwhile.
+_GIVEN = Path(tempfile.gettempdir()) / f"darkroom-ports-{os.getuid()}"
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below the ephemeral range, where a probe on loopback could meet itself."""
+    """Ports nobody listens on, below the ephemeral range, where a probe on loopback could meet itself. They
+    are this process's until it ends: no other one that asks here gets them."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
@@ -56,8 +62,25 @@ def free_ports(count: int) -> list[int]:
                 listener.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            ports.append(port)
+            if claimed(port):
+                ports.append(port)
         return ports
+
+
+def claimed(port: int) -> bool:
+    """Takes the port for this process; False where a living one has taken it. Who it is stands in a link's
+    target, which is made at once and whole or not at all."""
+    _GIVEN.mkdir(exist_ok=True)
+    link = _GIVEN / str(port)
+    with suppress(FileNotFoundError):
+        if Path("/proc", os.readlink(link)).exists():
+            return False
+        link.unlink()
+    try:
+        link.symlink_to(str(os.getpid()))
+    except FileExistsError:  # somebody was quicker
+        return False
+    return True
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from tests.nodes.broker import Broker
-from tests.nodes.machine import LocalMachine, free_ports
+from tests.nodes.machine import LocalMachine, claimed, free_ports
 from tests.nodes.node import Node
 from tests.nodes.packages import NodeUnavailableError
 from tests.nodes.postgres import OwnPostgres, Server
 from tests.nodes.rabbitmq import OwnRabbitmq
 from tests.nodes.waiting import wait_until
 from tests.nodes.warden import Ward, descendants
+from tests.source import ROOT
 
 
 async def declare(channel: AbstractChannel, name: str = "work") -> AbstractQueue:
@@ -170,3 +172,13 @@ def test_free_ports_differ_and_are_not_ephemeral() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
     assert all(1024 < port < 32_768 for port in ports)
+
+
+def test_a_port_is_its_processs_own_until_that_ends() -> None:
+    (port,) = free_ports(1)
+    assert not claimed(port)
+    words = f"from tests.nodes.machine import claimed; print(claimed({port}), claimed({port + 20_000}))"
+    ask = [sys.executable, "-c", words]
+    for _ in range(2):
+        # The second port is beyond the range from which any is given.
+        assert subprocess.run(ask, capture_output=True, check=True, cwd=ROOT).stdout == b"False True\n"
