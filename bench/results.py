@@ -16,7 +16,8 @@ from tests.source import ROOT
 PAGE = ROOT / "bench" / "RESULTS.md"
 #: Whose speed is a part of what was measured.
 PACKAGES = (
-    *("aio-pika", "aiormq", "asyncpg", "sqlalchemy", "pydantic", "httpx", "fastapi", "uvicorn", "cloudinary"),
+    *("aio-pika", "aiormq", "asyncpg", "sqlalchemy", "pydantic", "httpx", "fastapi", "uvicorn", "uvloop"),
+    "cloudinary",
     *("faststream", "taskiq", "taskiq-aio-pika", "dramatiq", "celery"),
 )
 #: Tasks that run or wait at the start of a run that nobody disturbs.

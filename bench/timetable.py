@@ -25,7 +25,7 @@ TIMETABLE = (
     Entry("job", 5, 1.2),
     Entry("makespan", 6, 1.5),
     Entry("latency", 3, 0.8),
-    Entry("uploads", 4, 1.0, quick=("--rounds", "2", "--images", "60")),
+    Entry("uploads", 5, 1.0, quick=("--rounds", "2", "--images", "60")),
     Entry("gateway", 4, 1.0, quick=("--rounds", "3", "--seconds", "2", "--streams", "200")),
     Entry("scale", 5, 1.2),
     Entry("growth", 8, 1.5),

@@ -261,7 +261,7 @@ async def _round(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.uploads", description=__doc__)
-    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--uploads", type=int, default=6, help="at once")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--latency-ms", type=float, nargs="+", default=[100, 0], help="of storage, in turn")
