@@ -17,6 +17,8 @@ from tests.journeys.collector import collecting
 from tests.journeys.waiting import until
 from tests.journeys.whole_trace import ASKED, BACKWARDS, gaps, images_led_back
 
+#: The last span of an image in each process that comes to it after its numbers are reserved.
+LAST = ("publish ImageReady.v1", "process uploader.ImageReady", "process gateway.ImageStored")
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
@@ -41,9 +43,8 @@ async def test_a_batch_is_one_trace_over_four_processes_and_a_broker(
                         await areg.ended(batch_id)
 
                     async def told() -> bool:
-                        # Each process tells of its own spans by itself, the latter not always first.
-                        ends = ("process uploader.ImageReady", "process gateway.ImageStored")
-                        return all(len(collected.named(end)) == 5 for end in ends)
+                        # Each process tells of its own spans by itself, so the last of each is waited for.
+                        return all(len(collected.named(last)) >= 5 for last in LAST)
 
                     await until(told)
                 assert system.errors() == []
