@@ -3,9 +3,10 @@
 Four processes, one of each service, on a RabbitMQ and a PostgreSQL of the run's own, from the requests over
 HTTP to the ends of the batches. Beside them the same adapters (`bench.peers.studio`) called from a Celery
 chain for each image in four worker processes, and from one plain asyncio script without a broker; neither
-shows anything to anybody, and neither knows after a crash what it was doing. ComfyUI and Cloudinary are
-stand-ins in one process of their own, which all have in common and which takes its part of the machine. Told
-are images a second, of which the bars are, and processor time of each image by stage.
+shows anything to anybody, and neither knows after a crash what it was doing. Both run on asyncio's own
+loop. ComfyUI and Cloudinary are stand-ins in one process of their own, which all have in common and which
+takes its part of the machine. Told are images a second, of which the bars are, and processor time of each
+image by stage.
 """
 
 import argparse

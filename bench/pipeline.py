@@ -5,7 +5,8 @@ and confirmed, each is acknowledged after its work and after what follows from i
 hundred deliveries, and two processes work. A third one sends, as each library sends. Bare aio-pika decodes
 and encodes JSON and does nothing else that ours does: no contract, no history, no dead letters. Ours, bare
 aio-pika, FastStream and Taskiq use quorum queues; Dramatiq and Celery their own, classic and durable, which
-cost the broker no more. All run on asyncio's own event loop or on threads.
+cost the broker no more. Ours and bare aio-pika run on uvloop, which Taskiq's worker takes by itself,
+FastStream on asyncio's own event loop, Dramatiq and Celery on threads and processes.
 
 All are started once; in each round each is given as many items as take it about so many seconds, one after
 the other. Told are items a second from the first send to the last end, and processor time of workers and
