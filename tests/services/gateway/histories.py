@@ -1,5 +1,9 @@
 """Histories of one batch for property tests: any events, and any order of them with repetitions."""
 
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.message import Message
@@ -47,3 +51,10 @@ def histories(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
     once = draw(st.lists(EVENTS, min_size=1, max_size=10))
     again = draw(st.lists(st.sampled_from(once), max_size=5))
     return once, draw(st.permutations(once + again))
+
+
+def thirty_histories(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the test with thirty of them, the same each time, as its `history`."""
+    health = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    same = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=health)
+    return same(given(history=histories())(test))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from chassis.database import Database
 from contracts.events import BatchFinished
@@ -17,7 +16,7 @@ from services.gateway.domain.images import ImageState
 from tests.services.gateway.adapters.test_sql_gallery import commits, ends
 from tests.services.gateway.databases import changes, commands, emptied, opened
 from tests.services.gateway.events import FIRST, deleted, failed, moved, request, reserved, stored
-from tests.services.gateway.histories import histories
+from tests.services.gateway.histories import thirty_histories
 from tests.services.gateway.readings import imagined, read, tell
 
 
@@ -155,13 +154,7 @@ async def test_replicas_that_hear_of_the_same_batches_in_other_orders_end_in_no_
     assert {end.batch_id for each in said for end in each if isinstance(end, BatchFinished)} == set(names)
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(history=histories())
+@thirty_histories
 async def test_any_events_at_once_with_repetitions_are_read_as_one_by_one(
     sqlite: Database, history: tuple[list[Message], list[Message]]
 ) -> None:

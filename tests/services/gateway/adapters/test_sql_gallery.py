@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from itertools import permutations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -40,7 +39,7 @@ from tests.services.gateway.events import (
     reserved,
     stored,
 )
-from tests.services.gateway.histories import histories
+from tests.services.gateway.histories import thirty_histories
 from tests.services.gateway.readings import imagined, read, tell
 
 
@@ -286,13 +285,7 @@ async def test_nothing_but_the_batch_is_touched(database: Database, gallery: Sql
     assert [row.status for row in await rows(database, IMAGES) if row.batch_id == "b2"] == ["queued"] * 2
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(history=histories())
+@thirty_histories
 async def test_any_order_with_repetitions_is_read_the_same(
     sqlite: Database, history: tuple[list[Message], list[Message]]
 ) -> None:

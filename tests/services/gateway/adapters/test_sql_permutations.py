@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-
 from chassis.database import Database
 from contracts.message import Message
 from services.gateway.adapters.sql_collections import SqlCollections
@@ -14,7 +12,7 @@ from services.gateway.adapters.tables import BATCHES, COLLECTED, DELETED, IMAGES
 from services.gateway.domain.pictures import Collection, Sort, Wanted
 from tests.services.gateway.databases import emptied, rows
 from tests.services.gateway.events import reserved
-from tests.services.gateway.histories import QUANTITY, histories
+from tests.services.gateway.histories import QUANTITY, thirty_histories
 from tests.services.gateway.readings import tell
 
 NOW = 1_700_000_000.0
@@ -44,13 +42,7 @@ async def everything(database: Database) -> dict[str, Any]:
     }
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(history=histories())
+@thirty_histories
 async def test_any_order_with_repetitions_leaves_the_same_rows_and_marks(
     sqlite: Database, history: tuple[list[Message], list[Message]]
 ) -> None:
