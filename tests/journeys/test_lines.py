@@ -13,6 +13,7 @@ from chassis import logs
 from cli.tokens import issue
 from contracts.commands import Character, GenerateBatch
 from messaging.memory import MemoryBus
+from services.gateway.adapters.tokens import LEEWAY
 from tests.journeys.around import Around
 from tests.journeys.buses import FailsAfterCommit, TwistedBus
 from tests.journeys.caller import HEIGHT, SECRET, WIDTH
@@ -35,6 +36,8 @@ ABOUT_NO_BATCH = frozenset(
         "folder adopted",
     }
 )
+#: Seconds that the stream lasts at most, and in which it has to be open.
+MOMENT = 8
 #: Queues of messages about no batch, and about a folder, which many batches share.
 ABOUT_PROCESSES = ("ServiceStatus", "ImagesWaiting")
 ABOUT_A_FOLDER = ("OpenFolder", "FolderOpened")
@@ -98,8 +101,8 @@ async def test_every_line_about_a_batch_says_so_in_every_service(
 
 
 def _for_a_moment() -> dict[str, str]:
-    """Seconds: as long as a stream with it may last."""
-    return {"Authorization": f"Bearer {issue(SECRET, 'Areg', 3, '')}"}
+    """A token that has ended, but not for as long as clocks may differ."""
+    return {"Authorization": f"Bearer {issue(SECRET, 'Areg', MOMENT - LEEWAY, '')}"}
 
 
 def _in_turn(line: Line) -> bool:
