@@ -1,10 +1,10 @@
 """The database of one service: PostgreSQL with a schema of its own, or a SQLite file of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import structlog
 from alembic.util import CommandError
@@ -19,9 +19,11 @@ from chassis.migrations import turn, upgrade
 from chassis.settings import BadSettings, safe
 from messaging.errors import Outage, TemporaryError
 
-__all__ = ["Database", "open_database", "translated"]
+__all__ = ["Database", "once_there", "open_database", "translated"]
 
 log = structlog.get_logger("database")
+
+T = TypeVar("T")
 
 #: Seconds between two attempts to reach a database that is not there at the start, and the most of them.
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
@@ -107,19 +109,30 @@ async def open_database(url: str, service: str, migrations: Path, pool: int = 8)
 
 
 async def _upgraded(engine: AsyncEngine, service: str, migrations: Path, shown: str) -> None:
+    async def upgraded() -> None:
+        with translated():
+            async with turn(), engine.begin() as connection:
+                await connection.run_sync(upgrade, service, migrations)
+
+    try:
+        await once_there(upgraded, url=shown)
+    except Unusable as why:
+        raise BadSettings(f"DATABASE_URL: {why.remedy}, at {shown} ({why})") from why
+    except CommandError as why:
+        raise BadSettings(f"DATABASE_URL: the tables at {shown} are of other code ({why})") from why
+
+
+async def once_there(work: Callable[[], Awaitable[T]], **told: str) -> T:
+    """What `work` gives, tried for as long as the database can't be reached, and said so in the log with what
+    is `told`: for what a process has to know or to write before it opens."""
     wait = FIRST_WAIT
     while True:
         try:
-            with translated():
-                async with turn(), engine.begin() as connection:
-                    await connection.run_sync(upgrade, service, migrations)
-            return
-        except Unusable as why:
-            raise BadSettings(f"DATABASE_URL: {why.remedy}, at {shown} ({why})") from why
-        except CommandError as why:
-            raise BadSettings(f"DATABASE_URL: the tables at {shown} are of other code ({why})") from why
+            return await work()
+        except Unusable:
+            raise
         except (Outage, TemporaryError) as why:
-            log.warning("waits for the database", reason=str(why), url=shown, seconds=wait)
+            log.warning("waits for the database", reason=str(why), **told, seconds=wait)
         await asyncio.sleep(wait)
         wait = min(2 * wait, LONGEST_WAIT)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from chassis.database import open_database
+from chassis.database import once_there, open_database
 from chassis.process import Loop, Service, every
 from chassis.workflows import known_workflows
 from contracts.events import (
@@ -78,9 +78,9 @@ async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
     ):
         outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
         if settings.resend_at_start:
-            await outbox.all_due()
+            await once_there(outbox.all_due)
         relay, changes = Relay(outbox, bus), SqlChanges(database)
-        watch = LogWatch(changes, stage, await changes.newest())
+        watch = LogWatch(changes, stage, await once_there(changes.newest))
         desk = Desk(
             tokens=Tokens(settings),
             registry=SqlRegistry(database),
