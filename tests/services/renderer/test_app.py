@@ -160,8 +160,9 @@ async def test_a_cancel_stops_what_runs_and_what_waits(tmp_path: Path) -> None:
         await heard.bus.publish(CancelBatch(batch_id="b1"))
         await heard.ended(6)
         assert set(heard.ends().values()) == {"cancelled"}
-        assert (await one.stats())["cancelled"] == 2
-        assert await one.executions() == {}
+        stats = await one.stats()
+        # What runs ends at its next step, and one that waited was never begun.
+        assert (stats["cancelled"], stats["executed"]) == (2, 1)
 
 
 async def test_a_retry_renders_a_failed_image_again_under_its_number(tmp_path: Path) -> None:
