@@ -88,6 +88,17 @@ async def test_nobody_rests_after_one_that_came_alone_nor_longer_than_is_allowed
         assert monotonic() - began < 2.2
 
 
+async def test_the_rest_is_over_when_the_next_group_is_full() -> None:
+    async def commit(wishes: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(1.0 if 1 in wishes else 0.0)
+        return wishes
+
+    async with aclosing(Gathering(commit, 2, rest=60.0)) as gathering:
+        await asyncio.gather(gathering(1), gathering(2))
+        async with asyncio.timeout(2.0):  # the rest would be three
+            await asyncio.gather(gathering(3), gathering(4))
+
+
 async def test_closing_ends_a_commit_under_way() -> None:
     commits = Commits()
     gathering = Gathering(commits, 3)
