@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
@@ -14,7 +14,10 @@ from chassis.gathering import Gathering
 from contracts.events import ImageReady
 from messaging.ending import ended
 from messaging.errors import DeliveryError, Later
-from services.uploader.adapters.deciding import OWN, Answer, Batches, Change, Kept, Key, Wish, change_all
+from services.uploader.adapters.deciding import Answer, Change, Wish, change_all
+from services.uploader.adapters.keeping import Kept
+from services.uploader.adapters.looking import Key
+from services.uploader.adapters.recent_batches import RecentBatches
 from services.uploader.adapters.rows import row_of
 from services.uploader.adapters.tables import ASSETS
 from services.uploader.domain.endings import are_spent
@@ -31,6 +34,9 @@ REMEMBERED = 1024
 
 ENDED = Counter("darkroom_uploads", "Ends of attempts to store an image", ["end"])
 
+_ROWS = select(ASSETS).where(
+    tuple_(ASSETS.c.batch_id, ASSETS.c.ordinal).in_(bindparam("keys", expanding=True))
+)
 _LEASED = update(ASSETS).where(
     ASSETS.c.batch_id == bindparam("of_batch"),
     ASSETS.c.ordinal == bindparam("of_ordinal"),
@@ -40,14 +46,22 @@ _LEASED = update(ASSETS).where(
 
 class SqlLedger:
     """Implements `Ledger`. At most `at_once` claims of this process are worked on; others wait their turn.
-    A claim outlives its process by `lease` seconds; it is renewed three times as often. To be closed."""
+    A claim outlives its process by `lease` seconds; it is renewed three times as often. `recent` may be
+    shared with whoever keeps batches. To be closed."""
 
-    def __init__(self, database: Database, clock: Callable[[], float], at_once: int, lease: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        at_once: int,
+        lease: float,
+        recent: RecentBatches | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._turns = asyncio.Semaphore(at_once)
         self._lease = lease
-        self._batches = Batches()
+        self._batches = recent or RecentBatches()
         self._changing: Gathering[Change, Answer] = Gathering(self._change_all, MOST_AT_ONCE)
         self._finding = Gathering(self._find_all, MOST_AT_ONCE)
         self._renewing: asyncio.Task[None] | None = None
@@ -118,20 +132,19 @@ class SqlLedger:
     async def rows(self, keys: Collection[Key]) -> dict[Key, Row]:
         """What is known of these images, without those that are not known at all."""
         async with self._database.read() as connection:
-            lines = (await connection.execute(OWN, {"keys": list(keys)})).mappings()
+            lines = (await connection.execute(_ROWS, {"keys": list(keys)})).mappings()
             return {row.key: row for row in map(row_of, lines)}
 
     async def _change_all(self, changes: Sequence[Change]) -> list[Answer]:
         # Several deliveries about one image are decided one after the other: each sees what the last one did.
         answers: dict[int, Answer] = {}
         while len(answers) < len(changes):
-            places, wished = [], set()
+            together: dict[tuple[type[Change], Key], int] = {}
             for place, change in enumerate(changes):
-                if place not in answers and not (isinstance(change, Wish) and change.key in wished):
-                    places.append(place)
-                    wished |= {change.key} if isinstance(change, Wish) else set()
-            told = await self._change([changes[place] for place in places])
-            answers |= zip(places, told, strict=True)
+                if place not in answers:
+                    together.setdefault((type(change), change.key), place)
+            told = await self._change([changes[place] for place in together.values()])
+            answers |= zip(together.values(), told, strict=True)
         return [answers[place] for place in range(len(changes))]
 
     async def _change(self, changes: Sequence[Change]) -> list[Answer]:
