@@ -18,6 +18,7 @@ from services.uploader import handlers
 from services.uploader.adapters.checked_blobs import CheckedBlobs
 from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
 from services.uploader.adapters.placeholder import draw
+from services.uploader.adapters.recent_batches import RecentBatches
 from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.adapters.sql_ledger import SqlLedger
 from services.uploader.mirror import Mirror
@@ -38,14 +39,17 @@ SWEEP_SECONDS = 60.0
 @asynccontextmanager
 async def open_uploader(settings: Settings, _bus: Bus) -> AsyncIterator[Service]:
     """Raises BadSettings where a setting can't be used; waits for a database that comes later."""
+    recent = RecentBatches()
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
         open_account(settings.cloudinary_url.get_secret_value(), settings.uploads) as account,
-        aclosing(SqlLedger(database, time.time, at_work(settings.uploads), settings.lease_seconds)) as ledger,
+        aclosing(
+            SqlLedger(database, time.time, at_work(settings.uploads), settings.lease_seconds, recent)
+        ) as ledger,
     ):
         shelf = CloudinaryShelf(account, settings.private)
-        folders = SqlFolders(database, time.time)
+        folders = SqlFolders(database, time.time, recent)
         mirror = Mirror(folders, shelf)
         yield Service(
             NAME,

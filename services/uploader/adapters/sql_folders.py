@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Insert, Table, and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from contracts.events import IndicesReserved
 from messaging.errors import Later
 from services.uploader.adapters.names import lock_names
+from services.uploader.adapters.recent_batches import RecentBatches
 from services.uploader.adapters.tables import ASSETS, BATCHES, FOLDERS, GRAVES
 from services.uploader.domain.rows import State
 
@@ -30,21 +30,30 @@ VERIFY_AT_ONCE = 100
 class SqlFolders:
     """Implements `Batches`, `Graves` and `Mirrors`."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float], recent: RecentBatches | None = None
+    ) -> None:
+        """`recent` is for whoever asks for batches in this process, who then need not ask the database."""
         self._database = database
         self._clock = clock
+        self._recent = recent or RecentBatches()
         #: Under which lease this process writes a folder.
         self._leases: dict[str, str] = {}
 
     async def remember(self, reserved: IndicesReserved) -> None:
-        batch = {"batch_id": reserved.batch_id, "reserved": reserved.encode().decode()}
-        async with self._database.begin() as connection:
-            await connection.execute(self._new(BATCHES, batch))
-            await self._advance(connection, reserved.folder, reserved.next_index)
+        batch = self._new(BATCHES, {"batch_id": reserved.batch_id, "reserved": reserved.encode().decode()})
+        folder = self._advanced(reserved.folder, reserved.next_index)
+        async with self._database.alone() as connection:
+            if self._database.is_postgresql:
+                await connection.execute(folder.add_cte(batch.cte("batch")))
+            else:  # which knows no INSERT beside an INSERT
+                await connection.execute(batch)
+                await connection.execute(folder)
+        self._recent.add(reserved)
 
     async def advance(self, folder: str, next_index: int) -> None:
-        async with self._database.begin() as connection:
-            await self._advance(connection, folder, next_index)
+        async with self._database.alone() as connection:
+            await connection.execute(self._advanced(folder, next_index))
 
     async def bury(self, public_id: str) -> None:
         now = self._clock()
@@ -67,7 +76,7 @@ class SqlFolders:
             folders = list(found)
         if not folders:
             return {}
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             mine = update(FOLDERS).where(FOLDERS.c.folder.in_(sorted(folders)), free)
             taken = mine.values(lease=lease, lease_until=now + LEASE_SECONDS)
             rows = (await connection.execute(taken.returning(FOLDERS.c.folder, FOLDERS.c.known))).all()
@@ -76,17 +85,17 @@ class SqlFolders:
 
     async def written(self, folder: str, next_index: int) -> None:
         now, at = self._clock(), FOLDERS.c.folder == folder
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             mine = update(FOLDERS).where(at, FOLDERS.c.lease == self._leases.pop(folder, ""))
             done = await connection.execute(
                 mine.values(written=next_index, written_at=now, verified_at=now, lease=None, lease_until=0.0)
             )
-            if not done.rowcount:
+            if not done.rowcount:  # a transaction of its own, since it only makes sure
                 await connection.execute(update(FOLDERS).where(at).values(written=None))
 
     async def rest(self, folders: Sequence[str]) -> None:
         until = self._clock() + REST_SECONDS
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             for folder in folders:
                 mine = (FOLDERS.c.folder == folder, FOLDERS.c.lease == self._leases.pop(folder, ""))
                 await connection.execute(update(FOLDERS).where(*mine).values(lease_until=until))
@@ -103,22 +112,25 @@ class SqlFolders:
             folders = list(await connection.scalars(some))
         if not folders:
             return {}
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             mine = update(FOLDERS).where(FOLDERS.c.folder.in_(sorted(folders)), due).values(verified_at=now)
             rows = (await connection.execute(mine.returning(FOLDERS.c.folder, FOLDERS.c.known))).all()
         return {row.folder: row.known for row in rows}
 
     async def spoiled(self, folders: Sequence[str]) -> None:
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             those = update(FOLDERS).where(FOLDERS.c.folder.in_(sorted(folders)))
             await connection.execute(those.values(written=None))
 
-    async def _advance(self, connection: AsyncConnection, folder: str, next_index: int) -> None:
-        await connection.execute(
-            self._new(FOLDERS, {"folder": folder, "known": next_index, "lease_until": 0.0})
+    def _advanced(self, folder: str, next_index: int) -> Insert:
+        """The folder knows this number, or a higher one."""
+        row = {"folder": folder, "known": next_index, "lease_until": 0.0}
+        new = self._database.insert(FOLDERS).values(row)
+        return new.on_conflict_do_update(
+            index_elements=[FOLDERS.c.folder],
+            set_={"known": new.excluded.known},
+            where=FOLDERS.c.known < new.excluded.known,
         )
-        less = (FOLDERS.c.folder == folder, FOLDERS.c.known < next_index)
-        await connection.execute(update(FOLDERS).where(*less).values(known=next_index))
 
     def _new(self, table: Table, values: Mapping[str, object]) -> Insert:
         """Adds the row where there is none of its key."""

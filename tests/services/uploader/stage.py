@@ -22,6 +22,7 @@ from contracts.events import ImageFailed, ImageReady, ImageStored, IndexReassign
 from contracts.message import Message
 from messaging.errors import Later, Outage
 from services.uploader.adapters.cloudinary_shelf import CloudinaryShelf
+from services.uploader.adapters.recent_batches import RecentBatches
 from services.uploader.adapters.sql_folders import SqlFolders
 from services.uploader.adapters.sql_ledger import SqlLedger
 from services.uploader.app import MIGRATIONS, subscriptions
@@ -137,8 +138,8 @@ def reborn(former: Replica, clock: Callable[[], float]) -> Replica:
 def _process(
     database: Database, account: Account, blobs: Blobs, clock: Callable[[], float], lease: float
 ) -> Replica:
-    shelf, folders = CloudinaryShelf(account), SqlFolders(database, clock)
-    ledger = SqlLedger(database, clock, 3, lease)
+    shelf, recent = CloudinaryShelf(account), RecentBatches()
+    folders, ledger = SqlFolders(database, clock, recent), SqlLedger(database, clock, 3, lease, recent)
     return Replica(database, ledger, folders, shelf, account, blobs, Mirror(folders, shelf))
 
 

@@ -181,11 +181,20 @@ async def test_an_image_that_another_replica_is_just_claiming_is_waited_for(one:
 async def test_the_way_of_one_image_is_a_turn_a_look_and_a_write_then_one_statement_at_its_end(
     one: Replica,
 ) -> None:
-    await one.hear(reserved())
-    await one.ledger.known("b1", 0)
+    with statements() as said:
+        await one.hear(reserved())
+    assert len(said) == 1
     with statements() as said:
         claim = await claimed(one, ready(picture(1)))
     assert [words.split()[0] for words in said] == ["SELECT", "WITH", "INSERT"]
     with statements() as said:
         await one.ledger.keep(claim, stored(claim))
     assert len(said) == 1
+
+
+async def test_a_batch_that_could_not_be_kept_is_not_remembered(one: Replica) -> None:
+    async with one.database.begin() as connection:
+        await connection.execute(text("ALTER TABLE folders RENAME TO gone"))
+    with pytest.raises(Exception, match="folders"):
+        await one.hear(reserved())
+    assert (await one.ledger.known("b1", 0)).batch is None
