@@ -114,13 +114,13 @@ class SqlClaims:
             .values(lease_until=self.clock() + self.lease)
             .returning(*KEY)
         )
-        async with self.database.begin() as connection:
+        async with self.database.alone() as connection:
             return {key_of(row) for row in await connection.execute(statement)}
 
     async def release(self, keys: Collection[Key]) -> None:
         if keys:
             ours = among(keys), RUNNING, jobs.c.lease_owner == self.owner
-            async with self.database.begin() as connection:
+            async with self.database.alone() as connection:
                 await connection.execute(update(jobs).where(*ours).values(lease_until=0.0))
 
     async def cancelled(self) -> set[Key]:

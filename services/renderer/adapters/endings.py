@@ -10,6 +10,7 @@ from chassis.database import Database
 from chassis.gathering import Gathering
 from contracts.events import ImageReady
 from messaging.tracing import traceparent
+from services.renderer.adapters.rewriting import Rewriting
 from services.renderer.adapters.rows import (
     KEY,
     Values,
@@ -18,8 +19,6 @@ from services.renderer.adapters.rows import (
     end_waiting,
     ended_values,
     key_of,
-    key_values,
-    of_key,
     owed_of,
     waiting_ended,
 )
@@ -32,6 +31,9 @@ from services.renderer.ports import Clock, Ending, Owed
 SWEPT = 200
 #: Ends written with one commit.
 TOGETHER = 100
+
+_SPENT = ("queue_ms", "gpu_ms", "started_at")
+_LAST_WORDS = ("state", "ending", "ended_at", "announced", "lease_owner", "lease_until", "traceparent")
 
 
 class _End(NamedTuple):
@@ -48,6 +50,7 @@ class SqlEndings:
         self.owner = owner
         self.clock = clock
         self._ending: Gathering[_End, bool] = Gathering(self._end_all, TOGETHER)
+        self._write = Rewriting((*_LAST_WORDS, *_SPENT), still=jobs.c.ended_at.is_(None))
 
     async def end(self, job: Job, ending: Ending) -> bool:
         now = self.clock()
@@ -60,16 +63,12 @@ class SqlEndings:
         await self._ending.aclose()
 
     async def _end_all(self, ends: Sequence[_End]) -> Sequence[bool]:
-        """Whether each is its row's first. Rows are taken in one order, so that nobody waits in a circle."""
-        keys = {end.key for end in ends}
-        statement = select(*KEY).where(among(keys), jobs.c.ended_at.is_(None)).order_by(*KEY)
-        async with self.database.begin() as connection:
-            live = {key_of(row) for row in await connection.execute(statement.with_for_update())}
-            first = {end.key: place for place, end in reversed(list(enumerate(ends))) if end.key in live}
-            if first:
-                writes = [key_values(key) | ends[place].values for key, place in first.items()]
-                await connection.execute(update(jobs).where(*of_key()), writes)
-        return [first.get(end.key) == place for place, end in enumerate(ends)]
+        """Whether each is its row's first, also among these."""
+        first = {end.key: place for place, end in reversed(list(enumerate(ends)))}
+        async with self.database.alone() as connection:
+            rows = await self._write(connection, {key: ends[place].values for key, place in first.items()})
+        live = {key_of(row) for row in rows}
+        return [end.key in live and first[end.key] == place for place, end in enumerate(ends)]
 
     async def put_back(self, job: Job, again: Again) -> None:
         ours = jobs.c.lease_owner == self.owner, jobs.c.remote_id == job.remote_id
@@ -83,13 +82,13 @@ class SqlEndings:
             "lease_owner": None,
             "lease_until": 0.0,
         }
-        async with self.database.begin() as connection:
+        async with self.database.alone() as connection:
             await connection.execute(update(jobs).where(among([job.key]), RUNNING, *ours).values(values))
 
     async def announced(self, messages: Sequence[Ending]) -> None:
         keys = [Key(message.batch_id, message.ordinal, message.round) for message in messages]
         if keys:
-            async with self.database.begin() as connection:
+            async with self.database.alone() as connection:
                 await connection.execute(update(jobs).where(among(keys)).values(announced=True))
 
     async def unannounced(self, older_than: float) -> Sequence[Owed]:
@@ -125,6 +124,6 @@ async def open_endings(database: Database, owner: str, clock: Clock) -> AsyncIte
 
 def _spent(ending: Ending, now: float) -> Values:
     if not isinstance(ending, ImageReady):
-        return dict.fromkeys(("queue_ms", "gpu_ms", "started_at"))
+        return dict.fromkeys(_SPENT)
     started = now - ending.gpu_ms / 1000
     return {"queue_ms": ending.queue_ms, "gpu_ms": ending.gpu_ms, "started_at": started}

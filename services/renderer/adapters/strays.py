@@ -39,7 +39,7 @@ class SqlStrays:
             "left_at": self.clock(),
         }
         once = self.database.insert(strays).values(values).on_conflict_do_nothing()
-        async with self.database.begin() as connection:
+        async with self.database.alone() as connection:
             await connection.execute(once)
 
     async def left_at(self, backends: Collection[str]) -> Sequence[Job]:
@@ -55,12 +55,12 @@ class SqlStrays:
         return [_job(row, found[row.batch_id]) for row in rows if row.batch_id in found]
 
     async def forget(self, remote_id: str) -> bool:
-        async with self.database.begin() as connection:
+        async with self.database.alone() as connection:
             gone = await connection.execute(delete(strays).where(strays.c.remote_id == remote_id))
             return gone.rowcount == 1
 
     async def forget_older(self, than: float) -> None:
-        async with self.database.begin() as connection:
+        async with self.database.alone() as connection:
             await connection.execute(delete(strays).where(strays.c.left_at < than))
 
 
