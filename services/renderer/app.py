@@ -22,6 +22,7 @@ from services.renderer.adapters.comfyui.pod import read_pod
 from services.renderer.adapters.endings import open_endings
 from services.renderer.adapters.fleet import MixedFleet, open_fleet
 from services.renderer.adapters.intake import SqlIntake
+from services.renderer.adapters.memory import Memory
 from services.renderer.adapters.pictures import examine
 from services.renderer.adapters.places import BadAddress, Kinds, Pace, Place, Places
 from services.renderer.adapters.receipts import open_receipts
@@ -58,7 +59,7 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
     workflow can't be used; waits for a database that comes later."""
     hooks = Hooks(settings.renderer_public_url)
     workflows, places, first = read_fleet(settings, hooks)
-    wake, clock, limits = asyncio.Event(), time.time, _limits(settings)
+    wake, clock, limits, memory = asyncio.Event(), time.time, _limits(settings), Memory()
     async with (
         open_database(settings.database_url.get_secret_value(), NAME, MIGRATIONS) as database,
         open_blobs(settings.blobs_url.get_secret_value(), settings.login()) as blobs,
@@ -82,12 +83,12 @@ async def open_renderer(settings: Settings, bus: Bus, owner: str = INSTANCE) -> 
             announce=announcer.tell,
             examine=examine,
         )
-        claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers, fleet.fond)
+        claims = SqlClaims(database, owner, settings.lease_seconds, clock, fleet.takers, fleet.fond, memory)
         gleaner = Gleaner(strays, fleet, workflows, limits, clock)
         crew = Crew(claims, fleet, driver.drive, wake, settings.lease_seconds)
         yield Service(
             NAME,
-            subscriptions=subscriptions(SqlIntake(database, clock), wake),
+            subscriptions=subscriptions(SqlIntake(database, clock, memory), wake),
             loops=(
                 fleet.run,
                 crew.run,

@@ -1,27 +1,27 @@
 """The job book as the loop sees it: rows are claimed in one short transaction, one claim at a time."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import uuid4
 
 from sqlalchemy import case, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
+from services.renderer.adapters.memory import Memory
 from services.renderer.adapters.queues import Lanes, Wishes, heads_of, queues
 from services.renderer.adapters.rows import (
     KEY,
     Row,
     Values,
     among,
-    batch_of,
     job_of,
     key_of,
     key_values,
     of_key,
 )
 from services.renderer.adapters.strays import leave_behind
-from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, batches, jobs
+from services.renderer.adapters.tables import READY, RESTING, RUNNING, WAITING, jobs
 from services.renderer.domain.dispatch import (
     Choice,
     Head,
@@ -34,7 +34,7 @@ from services.renderer.domain.dispatch import (
     places,
 )
 from services.renderer.domain.equipment import Wish
-from services.renderer.domain.jobs import Batch, Job, Key
+from services.renderer.domain.jobs import Job, Key
 from services.renderer.ports import Clock
 
 #: Images claimed in one transaction at most.
@@ -43,8 +43,6 @@ MOST = 64
 AHEAD = 256
 #: Waiting images that are told their place, about.
 TOLD = 100
-#: Batches remembered before all are read again: what they ask for never changes.
-REMEMBERED = 1000
 #: Leases after which a row is given up whose backend no living replica knows.
 ABANDONED = 4
 
@@ -69,6 +67,7 @@ class SqlClaims:
         clock: Clock,
         takers: Callable[[Wish], Collection[str] | None],
         fond: Callable[[Wish], Collection[str]],
+        memory: Memory,
     ) -> None:
         self.database = database
         self.owner = owner
@@ -78,7 +77,7 @@ class SqlClaims:
         self._fond = fond
         self._lanes = Lanes()
         self._wishes = Wishes()
-        self._batches: dict[str, Batch] = {}
+        self._memory = memory
         self.quiet = False
 
     async def claim(self, offers: Sequence[Offer], known: Collection[str]) -> Sequence[Job]:
@@ -224,17 +223,5 @@ class SqlClaims:
         return (await connection.execute(select(jobs).where(*ours).order_by(*order))).all()
 
     async def _jobs(self, rows: Sequence[Row], fresh: Collection[Key]) -> list[Job]:
-        found = await self._batches_of({row.batch_id for row in rows})
+        found = await self._memory.batches(self.database, {row.batch_id for row in rows})
         return [job_of(row, found[row.batch_id], key_of(row) in fresh) for row in rows]
-
-    async def _batches_of(self, ids: Collection[str]) -> Mapping[str, Batch]:
-        """These and perhaps others."""
-        new = {batch_id for batch_id in ids if batch_id not in self._batches}
-        if len(self._batches) + len(new) > REMEMBERED:
-            self._batches.clear()
-            new = set(ids)
-        if new:
-            async with self.database.read() as connection:
-                for row in await connection.execute(select(batches).where(batches.c.batch_id.in_(new))):
-                    self._batches[row.batch_id] = batch_of(row)
-        return self._batches

@@ -4,13 +4,15 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Insert, Table, func, insert, select, text, update
+from sqlalchemy import Insert, Table, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from contracts.commands import RetryImages
 from contracts.events import IndicesReserved
 from messaging.errors import TemporaryError
+from services.renderer.adapters.arrivals import ARRIVAL, TURN, arrival_values
+from services.renderer.adapters.memory import Memory
 from services.renderer.adapters.rows import (
     KEY,
     Row,
@@ -38,23 +40,48 @@ def _draw() -> int:
 class SqlIntake:
     database: Database
     clock: Clock
+    memory: Memory
     #: The seed of a batch that has none of its own.
     draw: Callable[[], int] = _draw
 
     async def accept(self, reserved: IndicesReserved) -> Sequence[Ending]:
-        now = self.clock()
+        values = batch_values(reserved, self.draw(), self.clock())
+        batch = Batch(reserved.request, reserved.folder, reserved.first, reserved.padding, values["seed"])
+        if not await self._arrives(values, batch, reserved.quantity):
+            return await self._accept(values, batch, reserved.quantity)
+        self.memory.came(reserved.batch_id, batch)
+        async with self.database.read() as connection:
+            over = await _cancelled_round(connection, reserved.batch_id)
+        # As if it had come a moment later than the batch. Should this process die first, the delivery comes
+        # again, and the cancel is found then.
+        return await self.cancel(reserved.batch_id, over) if over else []
+
+    async def _arrives(self, values: Values, batch: Batch, quantity: int) -> bool:
+        """Whether one statement was enough: the batch is new, and no cancel of it is known."""
+        if not self.database.is_postgresql:
+            return False
+        first = waiting_values(Key(values["batch_id"], 0, 1), batch, values["created_at"])
+        async with self.database.alone() as connection:
+            rows = await connection.execute(ARRIVAL, arrival_values(values, first, quantity))
+            return rows.rowcount > 0
+
+    async def _accept(self, values: Values, batch: Batch, quantity: int) -> Sequence[Ending]:
+        batch_id, now = values["batch_id"], values["created_at"]
         async with self.database.begin() as connection:
-            await self._alone(connection, reserved.batch_id)
-            values = batch_values(reserved, self.draw(), now)
-            if (await connection.execute(self._once(batches, values))).rowcount == 1:
-                batch = Batch(
-                    reserved.request, reserved.folder, reserved.first, reserved.padding, values["seed"]
+            await self._alone(connection, batch_id)
+            new = (await connection.execute(self._once(batches, values))).rowcount == 1
+            over = await _cancelled_round(connection, batch_id)
+            if not new:
+                # A cancel may have come between the batch and the look for it.
+                return await (
+                    _cancel(connection, batch_id, over, now) if over else _say_again(connection, batch_id)
                 )
-                keys = [Key(reserved.batch_id, ordinal, 1) for ordinal in range(reserved.quantity)]
-                over = await _cancelled_round(connection, reserved.batch_id) >= 1
-                await connection.execute(insert(jobs), [_row(key, batch, now, over) for key in keys])
-                return [cancelled(key, batch) for key in keys] if over else []
-            return await _say_again(connection, reserved.batch_id)
+            keys = [Key(batch_id, ordinal, 1) for ordinal in range(quantity)]
+            await connection.execute(insert(jobs), [_row(key, batch, now, over > 0) for key in keys])
+        if over:
+            return [cancelled(key, batch) for key in keys]
+        self.memory.came(batch_id, batch)
+        return []
 
     async def retry(self, command: RetryImages) -> Sequence[Ending]:
         now = self.clock()
@@ -78,16 +105,7 @@ class SqlIntake:
             await self._alone(connection, batch_id)
             last = round_ or await _last_round(connection, batch_id)
             await connection.execute(self._marked(batch_id, last, now))
-            live = jobs.c.batch_id == batch_id, jobs.c.ended_at.is_(None), jobs.c.round <= last
-            # First the mark on all, so that a row on its way back from running to waiting keeps it.
-            await connection.execute(update(jobs).where(*live).values(cancel=True))
-            found = await connection.execute(select(jobs).where(*live, WAITING).with_for_update())
-            waiting = [key_of(row) for row in found]
-            if waiting:
-                batch = await _batch(connection, batch_id)
-                ends = [waiting_ended(cancelled(key, batch), now, True) for key in waiting]
-                await connection.execute(end_waiting(), ends)
-            return await _say_again(connection, batch_id)
+            return await _cancel(connection, batch_id, last, now)
 
     async def endings(self, batch_id: str) -> Sequence[Ending] | None:
         async with self.database.read() as connection:
@@ -98,10 +116,9 @@ class SqlIntake:
             return [ending_of(row) for row in rows if row.ending is not None]
 
     async def _alone(self, connection: AsyncConnection, batch_id: str) -> None:
-        """Messages about one batch take turns: a cancel and the batch itself must not pass each other."""
+        """On SQLite any transaction is."""
         if self.database.is_postgresql:
-            lock = text("SELECT pg_advisory_xact_lock(hashtext('renderer batch'), hashtext(:batch_id))")
-            await connection.execute(lock, {"batch_id": batch_id})
+            await connection.execute(TURN, {"batch_id": batch_id})
 
     def _marked(self, batch_id: str, round_: int, now: float) -> Insert:
         """Remembers the cancel; a later round outlives an earlier one."""
@@ -161,3 +178,17 @@ async def _mark_said(connection: AsyncConnection, rows: Sequence[Row]) -> Sequen
     if owed:
         await connection.execute(update(jobs).where(among(owed)).values(announced=True))
     return [ending_of(row) for row in rows]
+
+
+async def _cancel(connection: AsyncConnection, batch_id: str, last: int, now: float) -> Sequence[Ending]:
+    """Ends what waits and marks what runs, up to this round; the endings of all that has ended."""
+    live = jobs.c.batch_id == batch_id, jobs.c.ended_at.is_(None), jobs.c.round <= last
+    # First the mark on all, so that a row on its way back from running to waiting keeps it.
+    await connection.execute(update(jobs).where(*live).values(cancel=True))
+    found = await connection.execute(select(jobs).where(*live, WAITING).with_for_update())
+    waiting = [key_of(row) for row in found]
+    if waiting:
+        batch = await _batch(connection, batch_id)
+        ends = [waiting_ended(cancelled(key, batch), now, True) for key in waiting]
+        await connection.execute(end_waiting(), ends)
+    return await _say_again(connection, batch_id)

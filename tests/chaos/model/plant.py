@@ -37,6 +37,7 @@ from services.renderer import app as renderer
 from services.renderer.adapters.claims import SqlClaims
 from services.renderer.adapters.endings import SqlEndings
 from services.renderer.adapters.intake import SqlIntake
+from services.renderer.adapters.memory import Memory
 from services.renderer.adapters.receipts import SqlReceipts
 from services.renderer.adapters.strays import SqlStrays
 from services.renderer.adapters.workflows import load_workflows
@@ -251,7 +252,8 @@ class Renderer(Process):
         strays = SqlStrays(self.database, now)
         bus: Any = self.post
         self.announcer = Announcer(bus, endings, endings, limits, now)
-        self.claims = SqlClaims(self.database, self.name, LEASE, now, lambda _: None, lambda _: ())
+        memory = Memory()
+        self.claims = SqlClaims(self.database, self.name, LEASE, now, lambda _: None, lambda _: (), memory)
         self.gleaner = Gleaner(strays, self.fleet, workflows(), limits, now)
         self.driver = Driver(
             endings=endings,
@@ -268,7 +270,7 @@ class Renderer(Process):
         )
         self.driven: dict[Any, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self.closing = [endings, receipts]
-        self.subscriptions = renderer.subscriptions(SqlIntake(self.database, now), asyncio.Event())
+        self.subscriptions = renderer.subscriptions(SqlIntake(self.database, now, memory), asyncio.Event())
 
     def pod(self, machine: Machine) -> Pod:
         return Pod(machine, self.life)

@@ -12,6 +12,7 @@ from contracts.events import ImageReady
 from services.renderer.adapters.claims import SqlClaims
 from services.renderer.adapters.endings import SqlEndings
 from services.renderer.adapters.intake import SqlIntake
+from services.renderer.adapters.memory import Memory
 from services.renderer.adapters.tables import jobs
 from services.renderer.app import MIGRATIONS, NAME
 from services.renderer.domain.dispatch import Offer
@@ -78,11 +79,12 @@ def _none(_wish: Wish) -> Collection[str]:
 
 def replica(database: Database, clock: Clock, owner: str, takers: Takers = _any, fond: Fond = _none) -> Book:
     """The same book in the hands of another process."""
+    memory = Memory()
     return Book(
         database,
         clock,
-        SqlIntake(database, clock),
-        SqlClaims(database, owner, LEASE, clock, takers, fond),
+        SqlIntake(database, clock, memory),
+        SqlClaims(database, owner, LEASE, clock, takers, fond, memory),
         SqlEndings(database, owner, clock),
     )
 

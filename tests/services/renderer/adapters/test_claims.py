@@ -11,7 +11,7 @@ from sqlalchemy import event, insert, text
 from sqlalchemy.engine import Engine
 
 from contracts.commands import Character
-from services.renderer.adapters import claims
+from services.renderer.adapters import memory
 from services.renderer.adapters.queues import Lanes
 from services.renderer.adapters.rows import batch_values, waiting_values
 from services.renderer.adapters.strays import SqlStrays
@@ -323,7 +323,7 @@ async def test_a_claim_reads_no_batch_again_and_wakes_nobody_who_did_not_rest(bo
 async def test_no_more_batches_are_remembered_than_allowed(
     book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "REMEMBERED", 2)
+    monkeypatch.setattr(memory, "REMEMBERED", 2)
     for number in range(5):
         await book.intake.accept(reserved(f"b{number}", username=f"user-{number}"))
         (job,) = await book.claim(Offer("one", number + 1))

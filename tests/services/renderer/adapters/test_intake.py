@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import insert, select
 
 from contracts.commands import RetryImages
 from contracts.events import ImageFailed, ImageReady
 from messaging.errors import TemporaryError
+from services.renderer.adapters.rows import KEY, waiting_values
+from services.renderer.adapters.tables import cancels, jobs
 from services.renderer.domain.dispatch import Offer
+from services.renderer.domain.jobs import Batch, Key
 from services.renderer.domain.troubles import Again
 from tests.services.renderer.books import Book, opened
 from tests.services.renderer.requests import reserved
@@ -26,6 +30,15 @@ async def test_a_batch_becomes_one_row_per_image_once(book: Book) -> None:
     assert list(await book.intake.accept(reserved(quantity=3))) == []
     assert list(await book.intake.accept(reserved(quantity=3))) == []
     assert await book.count("waiting") == 3
+
+
+async def test_every_row_is_that_of_its_image_however_it_was_inserted(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=3, first=7))
+    async with book.database.read() as connection:
+        rows = [dict(row) for row in (await connection.execute(select(jobs).order_by(*KEY))).mappings()]
+    batch = Batch(reserved().request, "folder", 7, 0, 0)
+    wanted = [waiting_values(Key("b1", ordinal, 1), batch, book.clock.now) for ordinal in range(3)]
+    assert rows == [dict.fromkeys(jobs.columns.keys()) | each for each in wanted]
 
 
 async def test_two_deliveries_of_a_batch_at_once_insert_its_rows_once(book: Book) -> None:
@@ -84,6 +97,18 @@ async def test_a_batch_that_was_cancelled_before_it_came_ends_as_cancelled(book:
     said = await book.intake.accept(reserved(quantity=2))
     assert [each.code for each in said if isinstance(each, ImageFailed)] == ["cancelled"] * 2
     assert await book.claim(ONE) == []
+
+
+async def test_a_cancel_that_a_process_did_not_live_to_look_for_is_found_by_the_next_delivery(
+    book: Book,
+) -> None:
+    await book.intake.accept(reserved(quantity=2))
+    (running,) = await book.claim(Offer("one", 1))
+    async with book.database.begin() as connection:
+        await connection.execute(insert(cancels).values(batch_id="b1", round=1, at=book.clock.now))
+    said = await book.intake.accept(reserved(quantity=2))
+    assert [(each.ordinal, getattr(each, "code", None)) for each in said] == [(1, "cancelled")]
+    assert await book.claims.cancelled() == {running.key}
 
 
 async def test_a_cancel_and_its_batch_at_once_leave_nothing_waiting(book: Book) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.renderer.adapters.arrivals import TURN
+from services.renderer.adapters.tables import batches, cancels
 from services.renderer.domain.dispatch import Offer
 from services.renderer.domain.jobs import Job, failed
 from tests.services.renderer.books import Book, done, opened, replica
@@ -21,12 +24,12 @@ async def book(postgres_url: str) -> AsyncIterator[Book]:
         yield made
 
 
-async def waits(book: Book, task: "asyncio.Future[list[bool]]") -> None:
-    """Returns when the task's transaction waits for the one of the caller."""
+async def waits(book: Book, task: "asyncio.Future[Any]", transactions: int = 1) -> None:
+    """Returns when so many transactions of the task wait for the one of the caller."""
     ours = "wait_event_type = 'Lock' AND datname = current_database()"
     waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {ours}")
     async with asyncio.timeout(20), book.database.read() as connection:
-        while not task.done() and not await connection.scalar(waiting):  # noqa: ASYNC110 - a lock tells no one
+        while not task.done() and await connection.scalar(waiting) < transactions:  # noqa: ASYNC110 - a lock tells no one
             await asyncio.sleep(0.01)
     assert not task.done()
 
@@ -80,3 +83,43 @@ async def test_replicas_that_end_the_same_images_in_any_order_neither_hang_nor_b
         first, second = await asyncio.gather(asyncio.gather(*mine), asyncio.gather(*theirs))
         assert [a != b for a, b in zip(first, reversed(second), strict=True)] == [True] * 40
     assert await book.count("running") == 0
+
+
+async def test_a_batch_that_waited_for_its_cancel_ends_as_cancelled(book: Book) -> None:
+    async with book.database.begin() as connection:
+        await connection.execute(TURN, {"batch_id": "b1"})
+        await connection.execute(insert(cancels).values(batch_id="b1", round=1, at=book.clock.now))
+        task = asyncio.ensure_future(book.intake.accept(reserved(quantity=3)))
+        await waits(book, task)
+    assert [(each.ordinal, getattr(each, "code", None)) for each in await task] == [
+        (0, "cancelled"),
+        (1, "cancelled"),
+        (2, "cancelled"),
+    ]
+    assert await book.count("cancelled") == 3
+    assert list(await book.endings.unannounced(book.clock.now + 1)) == []
+    assert await book.claim(MANY) == []
+
+
+async def test_a_cancel_that_waited_for_its_batch_ends_it(book: Book) -> None:
+    """The batch and its rows are committed by one statement that holds the turn to its end."""
+    async with book.database.begin() as connection:
+        await connection.execute(TURN, {"batch_id": "b1"})
+        first = asyncio.ensure_future(book.intake.accept(reserved(quantity=3)))
+        await waits(book, first)
+        second = asyncio.ensure_future(book.intake.cancel("b1", None))
+    said = [*await first, *await second]
+    assert {each.ordinal for each in said} == {0, 1, 2}
+    assert await book.count("cancelled") == 3
+
+
+async def test_deliveries_of_one_batch_that_wait_for_each_other_insert_it_once(book: Book) -> None:
+    async with book.database.begin() as connection:
+        await connection.execute(TURN, {"batch_id": "b1"})
+        both = asyncio.gather(*(book.intake.accept(reserved(quantity=3)) for _ in range(3)))
+        await waits(book, both, 3)
+    assert await both == [[], [], []]
+    assert await book.count("waiting") == 3
+    seeds = {job.batch.seed for job in await book.claim(MANY)}
+    async with book.database.read() as connection:
+        assert seeds == set(await connection.scalars(select(batches.c.seed)))
