@@ -18,6 +18,10 @@ TOGETHER = 200
 #: Wishes remembered before all are read again.
 REMEMBERED = 10_000
 
+_PLACE = (jobs.c.idx, jobs.c.avoid, jobs.c.backend, jobs.c.remote_id, jobs.c.receipt)
+#: What a claim has to know of an image that waits.
+HEAD = (*KEY, jobs.c.lane, jobs.c.username, jobs.c.created_at, *_PLACE)
+
 
 class Lanes:
     """Goes round: where more lanes wait than one claim looks at, the next claim looks at the next ones."""
@@ -96,23 +100,23 @@ async def heads_of(connection: AsyncConnection, lanes: Sequence[Queue], count: i
     """The first `count` images of each queue, oldest batch first, in its order."""
     if not lanes:
         return []
-    place = (jobs.c.idx, jobs.c.avoid, jobs.c.backend, jobs.c.remote_id, jobs.c.receipt)
-    columns = (*KEY, jobs.c.lane, jobs.c.username, jobs.c.created_at, *place)
-    each = [_first(queue.lane, count, *columns) for queue in lanes]
+    each = [_first(queue.lane, count, *HEAD) for queue in lanes]
     rows: Any = await connection.execute(
         union_all(*(select(literal_column("*")).select_from(part) for part in each))
     )
-    return [
-        Head(
-            key_of(row),
-            row.username,
-            row.created_at,
-            index=row.idx,
-            wish=row.lane.partition("/")[2],
-            avoid=row.avoid,
-            left_at=row.backend,
-            remote_id=row.remote_id,
-            receipt=row.receipt,
-        )
-        for row in rows
-    ]
+    return [head_of(row) for row in rows]
+
+
+def head_of(row: Any) -> Head:
+    """Needs the columns `HEAD`."""
+    return Head(
+        key_of(row),
+        row.username,
+        row.created_at,
+        index=row.idx,
+        wish=row.lane.partition("/")[2],
+        avoid=row.avoid,
+        left_at=row.backend,
+        remote_id=row.remote_id,
+        receipt=row.receipt,
+    )

@@ -20,6 +20,18 @@ Values = dict[str, Any]
 Row = Any
 
 KEY = (jobs.c.batch_id, jobs.c.ordinal, jobs.c.round)
+#: What a job is made of, besides its batch.
+JOB = (
+    *KEY,
+    jobs.c.created_at,
+    jobs.c.tries,
+    jobs.c.backend,
+    jobs.c.remote_id,
+    jobs.c.submitted_at,
+    jobs.c.cancel,
+    jobs.c.receipt,
+    jobs.c.traceparent,
+)
 
 
 def among(keys: Collection[Key]) -> ColumnElement[bool]:
@@ -47,6 +59,7 @@ def batch_of(row: Row) -> Batch:
 
 
 def job_of(row: Row, batch: Batch, fresh: bool) -> Job:
+    """Needs the columns `JOB`."""
     return Job(
         key=key_of(row),
         batch=batch,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.renderer.adapters.arrivals import TURN
 from services.renderer.adapters.tables import batches, cancels
 from services.renderer.domain.dispatch import Offer
-from services.renderer.domain.jobs import Job, failed
+from services.renderer.domain.jobs import Key, failed
 from tests.services.renderer.books import Book, done, opened, replica
 from tests.services.renderer.requests import reserved
 
@@ -34,9 +34,9 @@ async def waits(book: Book, task: "asyncio.Future[Any]", transactions: int = 1) 
     assert not task.done()
 
 
-async def change(connection: AsyncConnection, job: Job, values: str) -> None:
+async def change(connection: AsyncConnection, key: Key, values: str) -> None:
     where = "batch_id = :batch_id AND ordinal = :ordinal AND round = :round"
-    await connection.execute(text(f"UPDATE jobs SET {values} WHERE {where}"), job.key._asdict())
+    await connection.execute(text(f"UPDATE jobs SET {values} WHERE {where}"), key._asdict())
 
 
 async def states(book: Book) -> Sequence[tuple[int, str, bool]]:
@@ -50,7 +50,7 @@ async def test_an_end_that_waited_for_another_one_is_not_the_first(book: Book) -
     jobs = await book.claim(MANY)
     async with book.database.begin() as connection:
         await change(
-            connection, jobs[1], "state = 'cancelled', ended_at = 1, ending = '{}', lease_owner = NULL"
+            connection, jobs[1].key, "state = 'cancelled', ended_at = 1, ending = '{}', lease_owner = NULL"
         )
         task = asyncio.gather(*(book.finish(job) for job in jobs))
         await waits(book, task)
@@ -63,7 +63,7 @@ async def test_an_end_that_waited_for_another_change_of_its_row_keeps_that(book:
     jobs = await book.claim(MANY)
     async with book.database.begin() as connection:
         for job in jobs:
-            await change(connection, job, "cancel = true, lease_until = lease_until + 1")
+            await change(connection, job.key, "cancel = true, lease_until = lease_until + 1")
         task = asyncio.gather(*(book.finish(job) for job in jobs))
         await waits(book, task)
     assert await task == [True, True]
@@ -123,3 +123,25 @@ async def test_deliveries_of_one_batch_that_wait_for_each_other_insert_it_once(b
     seeds = {job.batch.seed for job in await book.claim(MANY)}
     async with book.database.read() as connection:
         assert seeds == set(await connection.scalars(select(batches.c.seed)))
+
+
+async def test_a_claim_that_waited_for_a_cancel_goes_on_without_what_it_ended(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=3))
+    ended = Key("b1", 1, 1)
+    async with book.database.begin() as connection:
+        await change(connection, ended, "state = 'cancelled', ended_at = 1, ending = '{}'")
+        task = asyncio.ensure_future(book.claim(MANY))
+        await waits(book, task)
+    claimed = await task
+    assert [(job.key.ordinal, job.fresh) for job in claimed] == [(0, True), (2, True)]
+    assert [state for _, state, _ in await states(book)] == ["running", "cancelled", "running"]
+
+
+async def test_a_claim_that_waited_for_another_replicas_claim_counts_its_images(book: Book) -> None:
+    await book.intake.accept(reserved(quantity=6))
+    crews = [replica(book.database, book.clock, f"replica-{number}") for number in range(3)]
+    async with book.database.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('renderer claims'))"))
+        both = asyncio.gather(*(crew.claim(Offer("one", 4)) for crew in crews))
+        await waits(book, both, 3)
+    assert sorted(job.key.ordinal for jobs in await both for job in jobs) == [0, 1, 2, 3]
