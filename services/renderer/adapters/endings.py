@@ -35,6 +35,8 @@ TOGETHER = 100
 _SPENT = ("queue_ms", "gpu_ms", "started_at")
 _LAST_WORDS = ("state", "ending", "ended_at", "announced", "lease_owner", "lease_until", "traceparent")
 
+_ANNOUNCED = Rewriting(("announced",), still=UNANNOUNCED)
+
 
 class _End(NamedTuple):
     key: Key
@@ -89,7 +91,7 @@ class SqlEndings:
         keys = [Key(message.batch_id, message.ordinal, message.round) for message in messages]
         if keys:
             async with self.database.alone() as connection:
-                await connection.execute(update(jobs).where(among(keys)).values(announced=True))
+                await _ANNOUNCED(connection, {key: {"announced": True} for key in keys})
 
     async def unannounced(self, older_than: float) -> Sequence[Owed]:
         columns = (*KEY, jobs.c.state, jobs.c.ending, jobs.c.traceparent)

@@ -2,17 +2,24 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import and_
 
 from chassis.database import Database
 from chassis.gathering import Gathering
-from services.renderer.adapters.rows import Values, key_values, of_key
+from services.renderer.adapters.rewriting import Rewriting
+from services.renderer.adapters.rows import Values
 from services.renderer.adapters.tables import RUNNING, jobs
-from services.renderer.domain.jobs import Job
+from services.renderer.domain.jobs import Job, Key
 
 #: Names written with one commit.
 TOGETHER = 200
+
+
+class _Note(NamedTuple):
+    key: Key
+    values: Values
 
 
 class SqlReceipts:
@@ -20,20 +27,20 @@ class SqlReceipts:
 
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
-        self._noting: Gathering[Values, None] = Gathering(self._note_all, TOGETHER)
-        ours = RUNNING, jobs.c.lease_owner == owner, jobs.c.remote_id == bindparam("of_remote_id")
-        self._statement = update(jobs).where(*of_key(), *ours).values(receipt=bindparam("told"))
+        self._noting: Gathering[_Note, None] = Gathering(self._note_all, TOGETHER)
+        ours = and_(RUNNING, jobs.c.lease_owner == owner)
+        self._write = Rewriting(("receipt",), still=ours, same=("remote_id",))
 
     async def note(self, job: Job, receipt: str) -> None:
-        await self._noting({**key_values(job.key), "of_remote_id": job.remote_id, "told": receipt})
+        await self._noting(_Note(job.key, {"remote_id": job.remote_id, "receipt": receipt}))
 
     async def aclose(self) -> None:
         """To be called when nobody notes any more."""
         await self._noting.aclose()
 
-    async def _note_all(self, notes: Sequence[Values]) -> Sequence[None]:
-        async with self._database.begin() as connection:
-            await connection.execute(self._statement, list(notes))
+    async def _note_all(self, notes: Sequence[_Note]) -> Sequence[None]:
+        async with self._database.alone() as connection:
+            await self._write(connection, {note.key: note.values for note in notes})
         return [None] * len(notes)
 
 

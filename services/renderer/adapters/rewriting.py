@@ -30,7 +30,8 @@ _KEY = tuple(column.name for column in KEY)
 
 
 class Rewriting:
-    """Gives `columns` of rows new values where `still` holds, and answers with the columns `told` of those.
+    """Gives `columns` of rows new values where `still` holds, and the row has the values that are given for
+    the columns `same`; answers with the columns `told` of those rows.
 
     It may be a transaction by itself. Rows are locked in one order by everybody who comes this way, so that
     nobody waits in a circle, and `still` is asked of a row as it is when its lock is gained: of two who
@@ -42,10 +43,12 @@ class Rewriting:
         columns: Sequence[str],
         still: ColumnElement[bool] | TextClause,
         told: Sequence[ColumnElement[Any]] = KEY,
+        same: Sequence[str] = (),
     ) -> None:
-        self._names = (*_KEY, *columns)
-        self._on_postgresql = _joined(_arrays(self._names), columns, still, told)
-        self._on_sqlite = _joined(_lists(self._names), columns, still, told)
+        self._names = (*_KEY, *same, *columns)
+        arrays, lists = _arrays(self._names), _lists(self._names)
+        self._on_postgresql = _joined(arrays, _found(arrays, same, still), columns, told)
+        self._on_sqlite = _joined(lists, _found(lists, same, still), columns, told)
 
     async def __call__(self, connection: AsyncConnection, news: Mapping[Key, Values]) -> Sequence[Row]:
         if not news:
@@ -58,13 +61,18 @@ class Rewriting:
         return (await connection.execute(self._on_sqlite, {"news": lists})).all()
 
 
+def _found(
+    news: FromClause, same: Sequence[str], still: ColumnElement[bool] | TextClause
+) -> ColumnElement[bool]:
+    return and_(*(jobs.c[name] == news.c[_NEW + name] for name in (*_KEY, *same)), still)
+
+
 def _joined(
-    news: FromClause, columns: Sequence[str], still: ColumnElement[bool] | TextClause, told: Sequence[Any]
+    news: FromClause, found: ColumnElement[bool], columns: Sequence[str], told: Sequence[Any]
 ) -> Update:
     """Each row is locked by the first part, in its turn, before the second one writes it."""
-    same = and_(*(jobs.c[name] == news.c[_NEW + name] for name in _KEY))
-    found = select(*news.c).join(jobs, same).where(still).order_by(*KEY).with_for_update(of=jobs)
-    live = found.cte("live").prefix_with("MATERIALIZED")
+    taken = select(*news.c).join(jobs, found).order_by(*KEY).with_for_update(of=jobs)
+    live = taken.cte("live").prefix_with("MATERIALIZED")
     written = update(jobs).where(*(jobs.c[name] == live.c[_NEW + name] for name in _KEY))
     return written.values({name: live.c[_NEW + name] for name in columns}).returning(*told)
 
