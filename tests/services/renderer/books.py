@@ -1,11 +1,12 @@
 """A job book with its doors, at a clock that stands still until it is moved."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from sqlalchemy.engine import Engine
 
 from chassis.database import Database, open_database
 from contracts.events import ImageReady
@@ -87,6 +88,21 @@ def replica(database: Database, clock: Clock, owner: str, takers: Takers = _any,
         SqlClaims(database, owner, LEASE, clock, takers, fond, memory),
         SqlEndings(database, owner, clock),
     )
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is asked of databases meanwhile; a transaction's begin and commit are no statements."""
+    asked: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from services.renderer.adapters.tables import batches, jobs
 from services.renderer.domain.dispatch import Offer
 from services.renderer.domain.jobs import Batch, Job, Key
 from services.renderer.domain.troubles import Again
-from tests.services.renderer.books import LEASE, Book, opened, replica
+from tests.services.renderer.books import LEASE, Book, opened, replica, statements
 from tests.services.renderer.requests import reserved
 
 ONE, TWO = Offer("one", 2), Offer("two", 2)
@@ -331,16 +331,8 @@ async def test_every_question_of_a_claim_uses_an_index(database_url: str) -> Non
 async def test_a_claim_reads_no_batch_again_and_wakes_nobody_who_did_not_rest(book: Book) -> None:
     await book.intake.accept(reserved(quantity=4))
     await book.claim(Offer("one", 1))
-    asked: list[str] = []
-
-    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", listen)
-    try:
+    with statements() as asked:
         (job,) = await book.claim(Offer("one", 2))
-    finally:
-        event.remove(Engine, "before_cursor_execute", listen)
     assert job.batch.request == reserved(quantity=4).request
     assert not [each for each in asked if "batches" in each]
     # One that writes: the rows that were claimed.
@@ -358,18 +350,9 @@ async def test_no_more_batches_are_remembered_than_allowed(
 
 
 async def _statements(book: Book) -> int:
-    counted = 0
-
-    def count(*_: object) -> None:
-        nonlocal counted
-        counted += 1
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
+    with statements() as asked:
         await book.claim(Offer("one", 3))
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
-    return counted
+    return len(asked)
 
 
 async def _many_rows(book: Book, count: int, name: str = "m") -> None:

@@ -14,7 +14,7 @@ from services.renderer.adapters.tables import cancels, jobs
 from services.renderer.domain.dispatch import Offer
 from services.renderer.domain.jobs import Batch, Key
 from services.renderer.domain.troubles import Again
-from tests.services.renderer.books import Book, opened
+from tests.services.renderer.books import Book, opened, statements
 from tests.services.renderer.requests import reserved
 
 ONE = Offer("one", 100)
@@ -39,6 +39,15 @@ async def test_every_row_is_that_of_its_image_however_it_was_inserted(book: Book
     batch = Batch(reserved().request, "folder", 7, 0, 0)
     wanted = [waiting_values(Key("b1", ordinal, 1), batch, book.clock.now) for ordinal in range(3)]
     assert rows == [dict.fromkeys(jobs.columns.keys()) | each for each in wanted]
+
+
+async def test_a_new_batch_costs_the_same_few_statements_however_many_its_images(book: Book) -> None:
+    """On PostgreSQL the second one looks for a cancel, and there is no transaction around them."""
+    for quantity in (1, 500):
+        with statements() as asked:
+            await book.intake.accept(reserved(f"b{quantity}", quantity=quantity))
+        assert len(asked) == (2 if book.database.is_postgresql else 3)
+    assert await book.count("waiting") == 501
 
 
 async def test_two_deliveries_of_a_batch_at_once_insert_its_rows_once(book: Book) -> None:
