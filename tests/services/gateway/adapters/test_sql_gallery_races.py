@@ -126,6 +126,21 @@ async def test_ids_of_the_event_log_are_in_commit_order(postgres: Database, othe
     assert [batch_id for batch_id, _, _ in await changes(postgres)] == ["slow", "fast"]
 
 
+async def test_the_id_of_a_change_is_drawn_when_its_turn_has_come(
+    postgres: Database, other: Database
+) -> None:
+    """The order of the commits is that of the turns, also for whoever began to wait before a change was
+    put in."""
+    turn = text("SELECT pg_advisory_xact_lock(hashtext('darkroom.gateway.changes'))")
+    async with postgres.begin() as connection:
+        await connection.execute(turn)
+        waiting = asyncio.create_task(tell(SqlGallery(other), reserved("late")))
+        await stuck(postgres, 1)
+        await change_log.append_all(connection, [("first", "x", {}), ("second", "x", {})])
+    await waiting
+    assert [batch_id for batch_id, _, _ in await changes(postgres)] == ["first", "second", "late"]
+
+
 async def test_a_reader_who_follows_the_event_log_misses_nothing(postgres: Database, other: Database) -> None:
     galleries = [SqlGallery(postgres), SqlGallery(other)]
     writing = asyncio.gather(
