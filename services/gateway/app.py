@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from chassis.database import once_there, open_database
+from chassis.database import Database, once_there, open_database
 from chassis.process import Loop, Service, every
 from chassis.workflows import known_workflows
 from contracts.events import (
@@ -20,6 +20,7 @@ from contracts.events import (
     IndexReassigned,
     IndicesReserved,
 )
+from contracts.forms import Forms
 from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
 from messaging.bus import Bus, M, Subscription
 from services.gateway import handlers
@@ -66,20 +67,27 @@ SWEEP = 60.0
 async def open_gateway(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
     """Raises BadSettings where no workflow can be asked for."""
     workflows = known_workflows(settings.workflows_dir)
+    async with open_database(settings.database_url.get_secret_value(), "gateway", MIGRATIONS) as database:
+        outbox = SqlOutbox(database)
+        if settings.resend_at_start:
+            await once_there(outbox.all_due)
+        async with _opened(settings, bus, database, Relay(outbox, bus), workflows) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, bus: Bus, database: Database, relay: Relay, workflows: Forms
+) -> AsyncIterator[Service]:
     limits = Limits(settings.images_per_user, settings.batches_per_minute, settings.images_in_all)
-    url = settings.database_url.get_secret_value()
     async with (
-        open_database(url, "gateway", MIGRATIONS) as database,
         open_post(settings, database) as post,
         httpx.AsyncClient(timeout=STORAGE_SECONDS) as http,
-        aclosing(SqlBatches(database, limits=limits)) as batches,
+        aclosing(SqlBatches(database, limits=limits, sender=relay)) as batches,
         aclosing(SqlGallery(database)) as gallery,
         aclosing(SqlKeys(database, settings.idempotency_hours * 3600)) as keys,
     ):
-        outbox, stage, fleet = SqlOutbox(database), LiveStage(), KnownFleet()
-        if settings.resend_at_start:
-            await once_there(outbox.all_due)
-        relay, changes = Relay(outbox, bus), SqlChanges(database)
+        stage, fleet, changes = LiveStage(), KnownFleet(), SqlChanges(database)
         watch = LogWatch(changes, stage, await once_there(changes.newest))
         desk = Desk(
             tokens=Tokens(settings),

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import Histogram
 from sqlalchemy import RowMapping, bindparam, select
@@ -25,7 +25,7 @@ from services.gateway.adapters.webhooks.sql_webhooks import attach
 from services.gateway.domain.batches import Batch, same_request
 from services.gateway.domain.limits import UNLIMITED, Limits, Load, excess
 from services.gateway.domain.webhooks import WebhookWish
-from services.gateway.ports import OtherContent, TooMuch
+from services.gateway.ports import Due, OtherContent, TooMuch
 
 #: Batches in one commit: beyond this a group gains nothing, and the first of it waits longer.
 MOST_AT_ONCE = 50
@@ -59,15 +59,43 @@ class Order:
 Answer = Batch | OtherContent | TooMuch | DBAPIError
 
 
+class Sender(Protocol):
+    """As much of the relay as is used here."""
+
+    def turn(self) -> float: ...
+
+    def hand(self, accepted: Sequence[Due]) -> None: ...
+
+    def ring(self) -> None: ...
+
+
+class NoSender:
+    """Whoever looks into the outbox finds what is accepted."""
+
+    def turn(self) -> float:
+        return 0.0
+
+    def hand(self, accepted: Sequence[Due]) -> None:
+        """Nobody asked for it."""
+
+    def ring(self) -> None:
+        """Nobody hears it."""
+
+
 class Accepting:
     """Belongs to one event loop; `clock` gives epoch seconds."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], float] = time.time, limits: Limits = UNLIMITED
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        limits: Limits = UNLIMITED,
+        sender: Sender | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._limits = limits
+        self._sender = sender or NoSender()
         self.backlog = Backlog(database)
         self._gathering: Gathering[Order, Answer] = Gathering(self._group, MOST_AT_ONCE)
 
@@ -104,7 +132,8 @@ class Accepting:
         return answers
 
     async def _committed(self, orders: Sequence[Order]) -> Sequence[Answer]:
-        now, in_all = self._clock(), await self.in_all()
+        in_all = await self.in_all()
+        now, turn = self._clock(), self._sender.turn()
         async with self._database.begin() as connection:
             # Users take turns first: who asks for the same batch at another replica waits here, before
             # anybody holds a row.
@@ -117,12 +146,21 @@ class Accepting:
                 if isinstance(answer, Batch) and answer.fresh
             }
             if accepted:
-                made = await self._kept(connection, list(accepted.values()), now)
+                made = await self._kept(connection, list(accepted.values()), now, turn)
                 answers = [_as_kept(answer, made) for answer in answers]
+        self._send(list(accepted.values()), turn)
         return answers
 
+    def _send(self, orders: Sequence[Order], turn: float) -> None:
+        """What was kept with a turn is handed over, the rest is looked for."""
+        accepted = [Due(str(order.request.id()), order.request, order.traceparent) for order in orders]
+        if accepted and turn:
+            self._sender.hand(accepted)
+        elif accepted:
+            self._sender.ring()
+
     async def _kept(
-        self, connection: AsyncConnection, orders: Sequence[Order], now: float
+        self, connection: AsyncConnection, orders: Sequence[Order], now: float, turn: float
     ) -> Mapping[str, float]:
         """When each batch was made, epoch seconds: earlier than now, where events about it came before."""
         rows = sorted((_row(order, now) for order in orders), key=lambda row: str(row["batch_id"]))
@@ -136,7 +174,7 @@ class Accepting:
                 username = order.request.username
                 await attach(self._database, connection, order.batch_id, username, order.webhook, now)
         commands, traces = [order.request for order in orders], [order.traceparent for order in orders]
-        await enqueue(self._database, connection, commands, now, traces)
+        await enqueue(self._database, connection, commands, now, traces, turn)
         await change_log.append_all(connection, [(order.batch_id, "accepted", {}) for order in orders])
         return made
 

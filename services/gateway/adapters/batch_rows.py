@@ -140,9 +140,10 @@ async def enqueue(
     messages: Sequence[Message],
     now: float,
     traces: Sequence[str | None] = (),
+    turn: float = 0.0,
 ) -> None:
     """Puts commands into the outbox; one that is there already stays as it is. `traces` say where each was
-    asked for, in their order, where that was elsewhere."""
+    asked for, in their order, where that was elsewhere. For `turn` seconds nobody finds them due."""
     here = traceparent()
     rows = [
         {
@@ -151,7 +152,7 @@ async def enqueue(
             "body": message.encode().decode(),
             "batch_id": getattr(message, "batch_id", None),
             "created_at": now,
-            "next_at": now,
+            "next_at": now + turn,
             "traceparent": trace,
         }
         for message, trace in zip(messages, traces or [here] * len(messages), strict=True)

@@ -1,4 +1,8 @@
-"""Sends what the outbox holds: at once when something is put in, and again when nobody answers."""
+"""Sends what the outbox holds: at once when something is put in, and again when nobody answers.
+
+A batch that is accepted here need not be looked for: its command is put in as if this process had taken it
+already, and handed over in memory after the commit. Whoever dies in between leaves it due after a short turn.
+"""
 
 import asyncio
 import time
@@ -11,8 +15,9 @@ from prometheus_client import Gauge
 
 from chassis.process import every
 from contracts.message import Message
-from messaging.errors import Outage
+from messaging.errors import Outage, TemporaryError
 from services.gateway.adapters.sql_outbox import SqlOutbox
+from services.gateway.ports import Due
 
 OLDEST = Gauge("darkroom_outbox_age_seconds", "Age of the oldest command that is not answered")
 UNSENT = Gauge("darkroom_outbox_unsent_seconds", "Age of the oldest command that could not be sent yet")
@@ -21,6 +26,8 @@ UNSENT = Gauge("darkroom_outbox_unsent_seconds", "Age of the oldest command that
 LOOK, IDLE, GROUP = 1.0, 5.0, 100
 #: Seconds at least between two looks: what is put in meanwhile goes out together. After a pause nobody waits.
 BREATH = 0.05
+#: Seconds that what is handed over is left to this process. Sending takes milliseconds, and twice is once.
+HANDED = 5.0
 
 
 class Carrier(Protocol):
@@ -38,30 +45,67 @@ class Relay:
         self._clock = clock
         self._bell = asyncio.Event()
         self._bell.set()
-        self._looked = self._aged = 0.0
+        #: Accepted here, in the outbox, and nobody else's to send.
+        self._handed: list[Due] = []
+        self._running = False
+        self._rung = False
+        self._looked = self._aged = self._due_at = 0.0
         self._rest = LOOK
+
+    def turn(self) -> float:
+        """Seconds for which what is put into the outbox now is left to this process, if it is handed over
+        after its commit. 0 where it must be found in the outbox: nobody sends here, or what is in hand does
+        not get away."""
+        return HANDED if self._running and len(self._handed) < GROUP else 0.0
+
+    def hand(self, accepted: Sequence[Due]) -> None:
+        """These were put into the outbox with a turn of ours."""
+        self._handed += accepted
+        self._bell.set()
 
     def ring(self) -> None:
         """Something was put into the outbox."""
+        self._rung = True
         self._bell.set()
 
     async def run(self) -> None:
-        """Looks for ever; a look that fails is followed by the next one."""
-        await every(0, self._look, "outbox")
+        """Looks for ever; a look that fails is followed by the next one. What is still in hand at the end is
+        anybody's."""
+        self._running = True
+        try:
+            await every(0, self._look, "outbox")
+        finally:
+            self._running = False
+            if left := [due.id for due in self._handed]:
+                # Else it is due when its turn is over.
+                with suppress(Outage, TemporaryError):
+                    await self._outbox.unsent(left, self._clock())
 
     async def _look(self) -> None:
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the bell.
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._rest):
+            async with asyncio.timeout(self._due_at - monotonic()):
                 await self._bell.wait()
                 await asyncio.sleep(self._looked + BREATH - monotonic())
         self._bell.clear()
         self._looked = monotonic()
+        if self._handed:
+            self._due_at = min(self._due_at, self._looked + LOOK)
+            handed, self._handed = self._handed, []
+            await self._send(handed)
+        if self._rung or self._looked >= self._due_at:
+            await self._look_into_outbox()
+
+    async def _look_into_outbox(self) -> None:
+        self._rung = False
         # Also after a look that fails.
         self._rest = LOOK
-        while await self.send_due() == GROUP:
-            pass
-        await self._tell_age()
+        try:
+            while await self.send_due() == GROUP:
+                pass
+            await self._tell_age()
+        finally:
+            self._due_at = monotonic() + self._rest
 
     async def _tell_age(self) -> None:
         """Once a second is often enough for whoever reads it."""
@@ -76,8 +120,12 @@ class Relay:
     async def send_due(self) -> int:
         """One group of what is due now; how many it were. Raises Outage."""
         taken = await self._outbox.due(self._clock(), GROUP)
-        if not taken:
-            return 0
+        if taken:
+            await self._send(taken)
+        return len(taken)
+
+    async def _send(self, taken: Sequence[Due]) -> None:
+        """Raises Outage."""
         keys = [due.id for due in taken]
         try:
             await self._bus.publish(
@@ -88,4 +136,3 @@ class Relay:
             await self._outbox.unsent(keys, self._clock())
             raise
         await self._outbox.sent(keys, self._clock())
-        return len(taken)

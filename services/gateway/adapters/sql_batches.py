@@ -11,7 +11,7 @@ from chassis.database import Database
 from chassis.gathering import Gathering
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
-from services.gateway.adapters.accepting import Accepting, Order
+from services.gateway.adapters.accepting import Accepting, Order, Sender
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
 from services.gateway.adapters.batch_search import matching
 from services.gateway.adapters.load import user_load
@@ -36,12 +36,16 @@ class SqlBatches:
     """Keeps the promise of `Batches`."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], float] = time.time, limits: Limits = UNLIMITED
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.time,
+        limits: Limits = UNLIMITED,
+        sender: Sender | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._limits = limits
-        self._accepting = Accepting(database, clock, limits)
+        self._accepting = Accepting(database, clock, limits, sender)
         # Who waits for the end of a batch is woken together with those who wait for others of its commit.
         self._looking: Gathering[str, bool] = Gathering(self._over, MOST_AT_ONCE)
 

@@ -1,6 +1,7 @@
 """Accepted commands until they are answered, in SQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from sqlalchemy import RowMapping, bindparam, case, delete, func, select, update
@@ -19,12 +20,44 @@ log = structlog.get_logger("gateway")
 
 #: Seconds that a replica has to send what it took before another one may.
 TURN = 30.0
+#: Sendings after which a command waits longest; each wait up to there is twice the one before.
+SENDS = 6
 
 # A command that was taken is due later than it was put in. What is not was answered meanwhile and then asked
 # for again: that one was not sent.
 _TAKEN = OUTBOX.c.next_at > OUTBOX.c.created_at
-_MOVED = update(OUTBOX).where(OUTBOX.c.id == bindparam("key"))
-_SENT = _MOVED.values(sends=bindparam("sent"), next_at=bindparam("at"))
+_OURS = OUTBOX.c.id.in_(bindparam("ids", expanding=True)) & _TAKEN
+_MOVED = update(OUTBOX).where(OUTBOX.c.id == bindparam("key")).values(next_at=bindparam("at"))
+
+
+def _turned() -> Any:
+    """Takes what has been due for longest, in a CTE, or the limit could be counted more than once."""
+    longest = (
+        select(OUTBOX.c.id)
+        .where(OUTBOX.c.next_at <= bindparam("now"))
+        .order_by(OUTBOX.c.next_at, OUTBOX.c.created_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+        .cte("longest")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    heard = select(BATCHES.c.last_event_at).where(BATCHES.c.batch_id == OUTBOX.c.batch_id)
+    taken = update(OUTBOX).where(OUTBOX.c.id.in_(select(longest.c.id))).values(next_at=bindparam("until"))
+    return taken.returning(OUTBOX, heard.scalar_subquery().label("last_event_at"))
+
+
+def _marked() -> Any:
+    """By how often each was sent before, when it is due again."""
+    waits = {sends: next_send(0.0, sends + 1) for sends in range(SENDS)}
+    wait = case(waits, value=OUTBOX.c.sends, else_=LONGEST)
+    again = (
+        update(OUTBOX).where(in_turn(_OURS)).values(sends=OUTBOX.c.sends + 1, next_at=bindparam("at") + wait)
+    )
+    return again.returning(OUTBOX.c.id, OUTBOX.c.route)
+
+
+# Put together once: that costs more than to have them answered.
+_TURNED, _MARKED = _turned(), _marked()
 
 
 class SqlOutbox:
@@ -34,46 +67,30 @@ class SqlOutbox:
         self._database = database
 
     async def due(self, now: float, limit: int) -> Sequence[Due]:
-        heard = select(OUTBOX, BATCHES.c.last_event_at).select_from(
-            OUTBOX.outerjoin(BATCHES, OUTBOX.c.batch_id == BATCHES.c.batch_id)
-        )
-        longest = (
-            heard.where(OUTBOX.c.next_at <= now).order_by(OUTBOX.c.next_at, OUTBOX.c.created_at).limit(limit)
-        )
-        async with self._database.begin() as connection:
-            query = longest.with_for_update(skip_locked=True, of=OUTBOX)
-            rows = (await connection.execute(query)).mappings().all()
+        asked = {"now": now, "most": limit, "until": now + TURN}
+        async with self._database.alone() as connection:
+            rows = (await connection.execute(_TURNED, asked)).mappings().all()
             messages = {row["id"]: _message(row) for row in rows}
             later = {row["id"]: _later(row, messages[row["id"]], now) for row in rows}
-            if rows:
-                turns = [{"key": key, "at": at or now + TURN} for key, at in later.items()]
-                await connection.execute(_MOVED.values(next_at=bindparam("at")), turns)
-        traces = {row["id"]: row["traceparent"] for row in rows}
+            # Whoever dies before this leaves them to be looked at again, after the turn.
+            if moved := [{"key": key, "at": at} for key, at in later.items() if at is not None]:
+                await connection.execute(_MOVED, moved)
         return [
-            Due(key, message, traces[key])
-            for key, message in messages.items()
-            if message is not None and later[key] is None
+            Due(row["id"], message, row["traceparent"])
+            for row in sorted(rows, key=lambda row: float(row["created_at"]))
+            if later[row["id"]] is None and (message := messages[row["id"]]) is not None
         ]
 
     async def sent(self, ids: Sequence[str], now: float) -> None:
-        taken = OUTBOX.c.id.in_(ids) & _TAKEN
-        async with self._database.begin() as connection:
-            query = select(OUTBOX.c.id, OUTBOX.c.sends, OUTBOX.c.route).where(taken).order_by(OUTBOX.c.id)
-            rows = (await connection.execute(query.with_for_update())).all()
-            # Nothing comes back to the gateway about a folder: the broker's confirm is the answer.
-            done = [key for key, _, route in rows if route == OpenFolder.route()]
-            if done:
-                await connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_(done)))
-            again = [
-                {"key": key, "sent": n + 1, "at": next_send(now, n + 1)}
-                for key, n, route in rows
-                if route != OpenFolder.route()
-            ]
-            if again:
-                await connection.execute(_SENT, again)
+        async with self._database.alone() as connection:
+            marked = (await connection.execute(_MARKED, {"ids": list(ids), "at": now})).all()
+            # Nothing comes back to the gateway about a folder: the broker's confirm is the answer. Whoever
+            # dies before this lets it be opened once more, which changes nothing.
+            if done := [key for key, route in marked if route == OpenFolder.route()]:
+                await connection.execute(delete(OUTBOX).where(in_turn(OUTBOX.c.id.in_(done))))
 
     async def unsent(self, ids: Sequence[str], now: float) -> None:
-        async with self._database.begin() as connection:
+        async with self._database.alone() as connection:
             taken = in_turn(OUTBOX.c.id.in_(ids) & _TAKEN)
             await connection.execute(update(OUTBOX).where(taken).values(next_at=now))
 

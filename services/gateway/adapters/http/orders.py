@@ -50,7 +50,7 @@ def character_id_of(owner: str, slug: str, premade: bool) -> str:
 
 
 async def order(desk: Desk, username: str, character_id: str, batch_id: str, wish: dict[str, Any]) -> Batch:
-    """Accepts the batch: kept together with its command, which the relay then sends. Raises Problem."""
+    """Accepts the batch: kept together with its command, which is sent then. Raises Problem."""
     tracing.concerns(batch_id=batch_id, username=username)
     character = await known_character(desk, character_id, username)
     wish, webhook = _webhook(desk, wish)
@@ -69,7 +69,6 @@ async def order(desk: Desk, username: str, character_id: str, batch_id: str, wis
         raise Problem("batch_id_reuse", CODES["batch_id_reuse"].example) from None
     except TooMuch as why:
         raise too_much(why.excess) from None
-    desk.relay.ring()
     desk.stage.changed_for(username)
     return batch
 
