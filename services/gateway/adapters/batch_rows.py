@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -17,23 +17,35 @@ from services.gateway.domain.batches import BatchStatus, finished, is_complete, 
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.domain.resend import answered
 
-# Put together once, as what every event asks. In order, so that two transactions that want the same batches
-# never wait for each other in a ring.
-_LOCKED = (
-    select(BATCHES)
-    .where(BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True)))
-    .order_by(BATCHES.c.batch_id)
-    .with_for_update()
+# Put together once, as what every event asks.
+_FOUND = select(BATCHES).where(BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True)))
+# All batches first and the assets then, both sorted, so that two transactions that want the same never wait
+# for each other in a ring. Where a batch is not there yet, no asset is locked: its row has to come first.
+_LOCKED = text(
+    """
+    WITH held AS MATERIALIZED (
+        SELECT * FROM batches WHERE batch_id = ANY(CAST(:batch_ids AS text[])) ORDER BY batch_id FOR UPDATE
+    ), turns AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock(turn) FROM (
+            SELECT DISTINCT hashtext(public_id) AS turn
+            FROM unnest(CAST(:public_ids AS text[])) AS public_id ORDER BY turn
+        ) AS sorted
+        WHERE (SELECT count(*) FROM held) = cardinality(CAST(:batch_ids AS text[]))
+    )
+    SELECT held.* FROM (SELECT count(*) FROM turns) AS taken LEFT JOIN held ON true
+    """
 )
 _CLOSED = update(BATCHES).where(BATCHES.c.batch_id == bindparam("closed_id"))
 
 
 class Closing(NamedTuple):
-    """A batch after an event: its row before, how many of its images have ended, and what else is new."""
+    """A batch after an event: its row before, how many of its images have ended, what else is new; and its
+    images, if they have all ended."""
 
     row: Mapping[Any, Any]
     ended: int
     changes: Mapping[str, Any]
+    images: Sequence[ImageState]
 
 
 async def locked(database: Database, connection: AsyncConnection, batch_id: str, now: float) -> RowMapping:
@@ -42,21 +54,37 @@ async def locked(database: Database, connection: AsyncConnection, batch_id: str,
 
 
 async def locked_all(
-    database: Database, connection: AsyncConnection, batch_ids: Collection[str], now: float
+    database: Database,
+    connection: AsyncConnection,
+    batch_ids: Collection[str],
+    now: float,
+    public_ids: Collection[str] = (),
 ) -> dict[str, RowMapping]:
     """The row of each batch, made if it is new. Changes of one batch take turns from here to the commit, so
-    that exactly one of them sees the last image end."""
-    found = await _found(connection, batch_ids)
+    that exactly one of them sees the last image end. These assets are held, too."""
+    found = await _found(connection, batch_ids, public_ids)
     if missing := sorted(set(batch_ids) - set(found)):
         rows = [{"batch_id": batch_id, "created_at": now} for batch_id in missing]
         await connection.execute(database.insert(BATCHES).on_conflict_do_nothing(), rows)
-        found |= await _found(connection, missing)
+        found |= await _found(connection, missing, public_ids)
     return found
 
 
-async def _found(connection: AsyncConnection, batch_ids: Collection[str]) -> dict[str, RowMapping]:
-    rows = (await connection.execute(_LOCKED, {"batch_ids": list(batch_ids)})).mappings()
-    return {row["batch_id"]: row for row in rows}
+async def hold(connection: AsyncConnection, public_id: str) -> None:
+    """Whoever stores an image and whoever deletes it take turns: one of them sees the other."""
+    await _found(connection, (), [public_id])
+
+
+async def _found(
+    connection: AsyncConnection, batch_ids: Collection[str], public_ids: Collection[str]
+) -> dict[str, RowMapping]:
+    wanted = {"batch_ids": list(batch_ids)}
+    # On SQLite a transaction holds all there is.
+    if connection.dialect.name == "postgresql":
+        found = await connection.execute(_LOCKED, {**wanted, "public_ids": list(public_ids)})
+    else:
+        found = await connection.execute(_FOUND, wanted)
+    return {row["batch_id"]: row for row in found.mappings() if row["batch_id"] is not None}
 
 
 async def images_of(connection: AsyncConnection, batch_id: str) -> list[ImageState]:
@@ -73,7 +101,9 @@ async def closed(
     connection: AsyncConnection, row: Mapping[Any, Any], ended: int, now: float, **changes: Any
 ) -> BatchFinished | None:
     """As `closed_all`, of one."""
-    return (await closed_all(connection, [Closing(row, ended, changes)], now))[0]
+    complete = is_complete(ended, {**row, **changes}["quantity"])
+    images = await images_of(connection, row["batch_id"]) if complete else ()
+    return (await closed_all(connection, [Closing(row, ended, changes, images)], now))[0]
 
 
 async def closed_all(
@@ -82,9 +112,9 @@ async def closed_all(
     """Writes the rows of batches after events, all with changes of the same names; the end of each of which
     every image has ended. That, and a refusal, answers every command about it."""
     ends, written, over = [], [], []
-    for before, ended, changes in closings:
+    for before, ended, changes, images in closings:
         row = {**before, **changes}
-        end = await _end(connection, row, ended)
+        end = _end(row, ended, images)
         if is_over := end is not None or _is_refused(row):
             over.append(row["batch_id"])
         ends.append(end)
@@ -104,9 +134,9 @@ async def closed_all(
     return ends
 
 
-async def _end(connection: AsyncConnection, row: Mapping[Any, Any], ended: int) -> BatchFinished | None:
+def _end(row: Mapping[Any, Any], ended: int, images: Sequence[ImageState]) -> BatchFinished | None:
     if is_complete(ended, row["quantity"]):
-        return finished(to_batch(row), await images_of(connection, row["batch_id"]))
+        return finished(to_batch(row), images)
     # A refusal of what nobody asked for here has no owner to be told of.
     return refused(row["batch_id"], row["username"]) if _is_refused(row) and row["username"] else None
 

@@ -1,11 +1,14 @@
 """What events of images make of batches, in the order in which they came. Pure."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import RowMapping
 
+from contracts.events import ImageStored
 from services.gateway.adapters import change_log
+from services.gateway.domain.batches import is_complete
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.domain.news import News, of_image
 from services.gateway.ports import Merge
@@ -25,6 +28,11 @@ class Heard:
     @property
     def key(self) -> Key:
         return self.batch_id, self.ordinal
+
+    @property
+    def asset(self) -> ImageStored | None:
+        """What it says of storage by itself."""
+        return self.merge(ImageState(self.batch_id, self.ordinal, self.index)).asset
 
 
 @dataclass
@@ -66,6 +74,16 @@ def merged(heard: Sequence[Heard], known: Mapping[Key, ImageState]) -> list[Imag
     return after
 
 
+def last_of(rows: Mapping[str, RowMapping], heard: Sequence[Heard]) -> set[str]:
+    """Batches whose images may all have ended after these events."""
+    images = Counter(batch_id for batch_id, _ in {each.key for each in heard})
+    return {
+        batch_id
+        for batch_id, many in images.items()
+        if is_complete(rows[batch_id]["ended"] + many, rows[batch_id]["quantity"])
+    }
+
+
 def grown(
     rows: Mapping[str, RowMapping],
     known: Mapping[Key, ImageState],
@@ -80,6 +98,17 @@ def grown(
         batches[image.batch_id].hear(latest.get(key), new)
         latest[key] = new
     return list(batches.values())
+
+
+def after(known: Mapping[Key, ImageState], growing: Sequence[Growth]) -> dict[str, list[ImageState]]:
+    """By batch, what is known of its images now."""
+    latest = dict(known)
+    for each in growing:
+        latest |= {(image.batch_id, image.ordinal): image for image in each.images.values()}
+    images: dict[str, list[ImageState]] = defaultdict(list)
+    for (batch_id, _), image in sorted(latest.items()):
+        images[batch_id].append(image)
+    return images
 
 
 def _started(known: float | None, image: ImageState) -> float | None:

@@ -1,10 +1,10 @@
 """News of images in SQL: what arrives together shares one transaction, and one statement of each kind."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import Histogram
-from sqlalchemy import ColumnElement, Insert, RowMapping, bindparam, case, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Insert, RowMapping, case, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -13,9 +13,10 @@ from contracts.events import BatchFinished
 from messaging.errors import Outage
 from services.gateway.adapters import change_log, metrics
 from services.gateway.adapters.batch_rows import Closing, answer_retries, closed_all, locked_all
-from services.gateway.adapters.growth import Growth, Heard, Key, grown, merged
-from services.gateway.adapters.rows import of_image, to_image
-from services.gateway.adapters.tables import DELETED, IMAGES
+from services.gateway.adapters.growth import Growth, Heard, after, grown, last_of, merged
+from services.gateway.adapters.knowing import Known, known_of
+from services.gateway.adapters.rows import of_image
+from services.gateway.adapters.tables import IMAGES
 from services.gateway.adapters.webhooks.announcing import announce_all, of_its_end
 from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.ports import Shown
@@ -30,17 +31,6 @@ DAY = 86_400
 GROUPS = Histogram(
     "darkroom_heard_group", "Events of images that shared a commit", buckets=(1, 2, 5, 10, 20, MOST_AT_ONCE)
 )
-
-# Sorted, so that two who want several assets never wait for each other in a ring.
-_TURNS = text(
-    "SELECT pg_advisory_xact_lock(turn) FROM (SELECT DISTINCT hashtext(public_id) AS turn "
-    "FROM unnest(CAST(:public_ids AS text[])) AS public_id ORDER BY turn) AS turns"
-)
-# Put together once: that costs more than to have it answered.
-_KNOWN = select(IMAGES).where(
-    tuple_(IMAGES.c.batch_id, IMAGES.c.ordinal).in_(bindparam("keys", expanding=True))
-)
-_GONE = select(DELETED.c.public_id).where(DELETED.c.public_id.in_(bindparam("public_ids", expanding=True)))
 
 
 class Hearing:
@@ -83,27 +73,25 @@ class Hearing:
 
     async def _committed(self, heard: Sequence[Heard]) -> Mapping[str, BatchFinished | None]:
         now = self._clock()
+        # What an image shows already, and these events don't name, need not be held: its row is there to be
+        # found by whoever deletes it.
+        assets = [asset for each in heard if (asset := each.asset)]
+        shown = {asset.public_id for asset in assets}
         async with self._database.begin() as connection:
-            rows = await locked_all(self._database, connection, {each.batch_id for each in heard}, now)
-            known = await _known(connection, {each.key for each in heard})
-            images = merged(heard, known)
-            shown = {image.asset.public_id for image in images if image.asset}
-            gone = await self._gone(connection, shown)
-            growing = grown(rows, known, images, gone)
+            batch_ids = {each.batch_id for each in heard}
+            rows = await locked_all(self._database, connection, batch_ids, now, shown)
+            owners = {row["username"] for row in rows.values()} | {asset.username for asset in assets}
+            keys, whole = {each.key for each in heard}, last_of(rows, heard)
+            known = await known_of(connection, keys, whole, shown, owners - {None})
+            images = merged(heard, known.images)
+            growing = grown(rows, known.images, images, known.gone)
             await self._write(connection, growing, now)
-            ends = await self._close(connection, growing, now)
+            ends = await self._close(connection, growing, known, now)
             await change_log.append_all(connection, [line for each in growing for line in each.changes])
         for each in growing:
             for image in each.ends:
                 metrics.ended(image, now - each.row["created_at"])
         return ends
-
-    async def _gone(self, connection: AsyncConnection, public_ids: Collection[str]) -> frozenset[str]:
-        """Those of these assets that are deleted, and nobody deletes another one before the commit."""
-        if not public_ids:
-            return frozenset()
-        await hold(self._database, connection, public_ids)
-        return frozenset(await connection.scalars(_GONE, {"public_ids": list(public_ids)}))
 
     async def _write(self, connection: AsyncConnection, growing: Sequence[Growth], now: float) -> None:
         images = [(image, each.row) for each in growing for _, image in sorted(each.images.items())]
@@ -114,27 +102,20 @@ class Hearing:
                 await answer_retries(connection, each.row["batch_id"])
 
     async def _close(
-        self, connection: AsyncConnection, growing: Sequence[Growth], now: float
+        self, connection: AsyncConnection, growing: Sequence[Growth], known: Known, now: float
     ) -> Mapping[str, BatchFinished | None]:
-        closings = [Closing(each.row, each.ended, {"started_at": each.started}) for each in growing]
+        images = after(known.images, growing)
+        closings = [
+            Closing(each.row, each.ended, {"started_at": each.started}, images[each.row["batch_id"]])
+            for each in growing
+        ]
         ends = await closed_all(connection, closings, now)
         news = [[*each.news, *of_its_end(each.row, end)] for each, end in zip(growing, ends, strict=True)]
         told = [
             ({**each.row, "started_at": each.started}, its) for each, its in zip(growing, news, strict=True)
         ]
-        await announce_all(self._database, connection, told, now)
+        await announce_all(self._database, connection, told, now, known.listening)
         return {each.row["batch_id"]: end for each, end in zip(growing, ends, strict=True)}
-
-
-async def hold(database: Database, connection: AsyncConnection, public_ids: Collection[str]) -> None:
-    """Whoever stores an image and whoever deletes it take turns: one of them sees the other."""
-    if database.is_postgresql:
-        await connection.execute(_TURNS, {"public_ids": list(public_ids)})
-
-
-async def _known(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, ImageState]:
-    rows = (await connection.execute(_KNOWN, {"keys": sorted(keys)})).mappings()
-    return {(row["batch_id"], row["ordinal"]): to_image(row) for row in rows}
 
 
 def _written(database: Database) -> Insert:

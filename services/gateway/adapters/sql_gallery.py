@@ -12,9 +12,9 @@ from contracts import names
 from contracts.commands import DeleteImage
 from contracts.events import BatchFinished, BatchRejected, IndicesReserved
 from services.gateway.adapters import change_log
-from services.gateway.adapters.batch_rows import closed, count_ended, locked
+from services.gateway.adapters.batch_rows import closed, count_ended, hold, locked
 from services.gateway.adapters.growth import Heard
-from services.gateway.adapters.hearing import Hearing, hold
+from services.gateway.adapters.hearing import Hearing
 from services.gateway.adapters.rows import of_image
 from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
 from services.gateway.adapters.webhooks.announcing import announce, announce_known, of_its_end
@@ -77,7 +77,7 @@ class SqlGallery:
 
     async def deleted(self, public_id: str) -> Mapping[str, Shown]:
         async with self._database.begin() as connection:
-            await hold(self._database, connection, [public_id])
+            await hold(connection, public_id)
             tombstone = self._database.insert(DELETED).values(public_id=public_id)
             await connection.execute(tombstone.on_conflict_do_nothing())
             asked = str(DeleteImage(public_id=public_id).id())

@@ -1,6 +1,6 @@
 """Writes down what is to be told, in the transaction that makes it true."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, func, or_, select
@@ -16,8 +16,10 @@ from services.gateway.domain.news import OF_IMAGES, News, of_end, of_image
 from services.gateway.domain.webhooks import PACE, DeliveryStatus
 
 # Put together once: that costs more than to have it answered.
-_LISTENING = select(WEBHOOKS.c.username).where(
-    WEBHOOKS.c.username.in_(bindparam("usernames", expanding=True)), WEBHOOKS.c.disabled.is_(None)
+_LISTENING = (
+    select(WEBHOOKS.c.username)
+    .where(WEBHOOKS.c.username.in_(bindparam("usernames", expanding=True)), WEBHOOKS.c.disabled.is_(None))
+    .distinct()
 )
 
 
@@ -65,17 +67,24 @@ async def announce_all(
     connection: AsyncConnection,
     told: Sequence[tuple[Mapping[Any, Any], Sequence[News]]],
     now: float,
+    known: Mapping[str, bool],
 ) -> None:
-    """The news of several batches, each with its row, as `announce` does it; where nobody listens, which is
-    usual, that is one question for all of them."""
+    """The news of several batches, each with its row, as `announce` does it. `known` says of users whether
+    they listen, which is unusual; about the others that is one question."""
     owners = {batch["batch_id"]: batch["username"] or _owner(news) for batch, news in told if news}
     usernames = {username for username in owners.values() if username is not None}
-    if not usernames:
-        return
-    listening = set(await connection.scalars(_LISTENING, {"usernames": sorted(usernames)}))
+    hears = {username for username in usernames if known.get(username)}
+    hears |= await listening(connection, usernames - set(known))
     for batch, news in told:
-        if owners.get(batch["batch_id"]) in listening:
+        if owners.get(batch["batch_id"]) in hears:
             await announce(database, connection, batch, news, now)
+
+
+async def listening(connection: AsyncConnection, usernames: Collection[str]) -> set[str]:
+    """Those of these users of whom any webhook may want to hear."""
+    if not usernames:
+        return set()
+    return set(await connection.scalars(_LISTENING, {"usernames": sorted(usernames)}))
 
 
 async def announce_known(

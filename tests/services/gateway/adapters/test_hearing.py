@@ -156,9 +156,9 @@ async def test_replicas_that_hear_of_the_same_batches_in_other_orders_end_in_no_
 
 @thirty_histories
 async def test_any_events_at_once_with_repetitions_are_read_as_one_by_one(
-    sqlite: Database, history: tuple[list[Message], list[Message]]
+    database: Database, history: tuple[list[Message], list[Message]]
 ) -> None:
     once, shuffled = history
-    await emptied(sqlite)
-    await at_once(SqlGallery(sqlite), shuffled)
-    assert await read(sqlite) == imagined(once)
+    await emptied(database)
+    await at_once(SqlGallery(database), shuffled)
+    assert await read(database) == imagined(once)

@@ -116,6 +116,35 @@ async def test_an_image_deleted_while_its_storing_is_about_to_commit_is_deleted(
     assert (await read(postgres)).images[0][0] == "deleted"
 
 
+async def test_an_image_that_is_shown_and_heard_of_while_it_is_deleted_is_deleted(
+    postgres: Database, other: Database
+) -> None:
+    one, two = SqlGallery(postgres), SqlGallery(other)
+    await tell(one, reserved(quantity=1), stored())
+    async with postgres.begin() as connection:
+        await log_lock(connection)
+        hearing = asyncio.create_task(tell(one, failed(0, 2)))
+        await stuck(postgres, 1)
+        deleting = asyncio.create_task(tell(two, deleted()))
+        await stuck(postgres, 2)
+    await asyncio.gather(hearing, deleting)
+    assert (await read(postgres)).images[0][0] == "deleted"
+
+
+async def test_an_image_of_a_batch_that_nobody_knows_yet_is_held_while_it_is_stored(
+    postgres: Database, other: Database
+) -> None:
+    """Its batch has no row to be locked with it."""
+    async with postgres.begin() as connection:
+        await log_lock(connection)
+        storing = asyncio.create_task(tell(SqlGallery(postgres), stored()))
+        await stuck(postgres, 1)
+        deleting = asyncio.create_task(tell(SqlGallery(other), deleted()))
+        await stuck(postgres, 2)
+    await asyncio.gather(storing, deleting)
+    assert (await read(postgres)).images[0][0] == "deleted"
+
+
 async def test_ids_of_the_event_log_are_in_commit_order(postgres: Database, other: Database) -> None:
     async with postgres.begin() as connection:
         await change_log.append(connection, "slow", "x")
