@@ -140,7 +140,8 @@ def subscriptions(
     gallery: SqlGallery, stage: LiveStage, fleet: KnownFleet, courier: Courier
 ) -> list[Subscription[Any]]:
     def growing(message: type[M], handler: Callable[..., Any]) -> Subscription[M]:
-        return Subscription("gateway", message, partial(handler, gallery=gallery), prefetch=EVENTS)
+        heard = partial(handlers.growing, handler=handler, gallery=gallery, stage=stage)
+        return Subscription("gateway", message, heard, prefetch=EVENTS)
 
     return [
         growing(IndicesReserved, handlers.on_indices_reserved),

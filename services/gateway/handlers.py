@@ -1,6 +1,7 @@
 """What the gateway does with what it hears: the read model grows, and a batch's end is said."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from contracts.events import (
     BatchFinished,
@@ -15,6 +16,20 @@ from contracts.message import Message
 from contracts.transient import ChangesLogged, RenderProgress, ServiceStatus
 from services.gateway.domain import images
 from services.gateway.ports import Courier, Fleet, Gallery, Shown, Stage
+
+M = TypeVar("M", bound=Message)
+
+
+async def growing(
+    message: M, *, handler: Callable[..., Awaitable[Sequence[Message]]], gallery: Gallery, stage: Stage
+) -> Sequence[Message]:
+    """What any of the handlers below does with an event. Who waits at this process for the end that it brings
+    need not wait until the hint has come back from the broker."""
+    said = await handler(message, gallery=gallery)
+    for end in said:
+        if isinstance(end, BatchFinished):
+            stage.ended(end.batch_id)
+    return said
 
 
 async def on_indices_reserved(message: IndicesReserved, *, gallery: Gallery) -> Sequence[Message]:

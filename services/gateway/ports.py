@@ -233,6 +233,10 @@ class Stage(Protocol):
         """Wakes whoever waits for this batch or watches it."""
         ...
 
+    def ended(self, batch_id: str) -> None:
+        """The same, by its end."""
+        ...
+
 
 class Fleet(Protocol):
     """How every process of the system said it is."""

@@ -18,6 +18,8 @@ class Hears(Protocol):
 
     def ring(self) -> None: ...
 
+    def end(self) -> None: ...
+
     def step(self, progress: RenderProgress) -> None: ...
 
 
@@ -37,6 +39,12 @@ class Room:
         self._reading, self._known = {}, {}
         for ear in self.ears:
             ear.ring()
+
+    def end(self) -> None:
+        """A ring that says what it is about."""
+        self.ring()
+        for ear in self.ears:
+            ear.end()
 
     def step(self, progress: RenderProgress) -> None:
         self.steps += 1

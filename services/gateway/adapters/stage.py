@@ -23,9 +23,14 @@ class Ear:
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        #: Whether it is known here that the batch has come to its end. That it has not, is not known by this.
+        self.over = False
 
     def ring(self) -> None:
         self._rung.set()
+
+    def end(self) -> None:
+        self.over = True
 
     def step(self, progress: RenderProgress) -> None:
         """A render went on, which is nothing to whoever waits for the end."""
@@ -126,6 +131,11 @@ class LiveStage:
 
     def changed(self, batch_id: str) -> None:
         self._ring(batch_id)
+
+    def ended(self, batch_id: str) -> None:
+        """As `changed`, by the end of the batch: whoever waits for that need not ask."""
+        if room := self._rooms.get(batch_id):
+            room.end()
 
     def changed_for(self, username: str) -> None:
         """Wakes whoever watches all that is this user's."""

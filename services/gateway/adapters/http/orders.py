@@ -153,9 +153,14 @@ async def outcome(desk: Desk, batch: Batch, username: str, seconds: float, gone:
     if batch.fresh and seconds <= 0:
         return batch, ()
     batch_id, until = batch.request.batch_id, monotonic() + seconds
+    # Nothing can have come of what was accepted just now.
+    looks = not batch.fresh
     with WAITING.track_inprogress(), desk.stage.listening(batch_id) as ear:
         while True:
             left = until - monotonic()
-            if left <= 0 or desk.stage.closing or await desk.batches.is_over(batch_id) or await gone():
+            if left <= 0 or desk.stage.closing or ear.over:
+                return await found(desk, batch_id, username)
+            if (looks and await desk.batches.is_over(batch_id)) or await gone():
                 return await found(desk, batch_id, username)
             await ear.news(left)
+            looks = True

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from contracts.commands import GenerateBatch
+from services.gateway.adapters import stage
 from services.gateway.adapters.sql_batches import SqlBatches
+from services.gateway.adapters.stage import LiveStage
 from tests.services.gateway.http import peer
 from tests.services.gateway.http.door import Door, opened
 
@@ -37,6 +39,27 @@ async def test_a_waiting_caller_is_answered_at_the_event(door: Door) -> None:
     assert answer.status_code == 200
     # Far less than the second after which he would have looked by himself.
     assert monotonic() - began < 0.8
+
+
+async def test_the_end_is_told_at_home_without_the_broker_and_without_a_question(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hints from the broker are lost here, and nobody looks by himself."""
+    monkeypatch.setattr(stage, "LOOK", 3600.0)
+    monkeypatch.setattr(LiveStage, "changed", lambda _stage, _batch_id: None)
+    asked: list[str] = []
+
+    async def counted(_batches: SqlBatches, batch_id: str) -> bool:
+        asked.append(batch_id)
+        return False
+
+    monkeypatch.setattr(SqlBatches, "is_over", counted)
+    (asking,) = await waiting(door)
+    event = await door.peer.reserved()
+    await door.peer.says(peer.stored(event, 0))
+    async with asyncio.timeout(10):
+        assert (await asking).status_code == 200
+    assert asked == []
 
 
 async def test_a_batch_is_read_once_for_whoever_waits_for_its_end(
