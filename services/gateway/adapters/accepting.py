@@ -1,10 +1,9 @@
 """Batches that are accepted together: whoever asks at the same time shares one commit."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from prometheus_client import Histogram
 from sqlalchemy import RowMapping, bindparam, select
@@ -13,18 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.gathering import Gathering
-from contracts.commands import GenerateBatch
-from messaging.tracing import traceparent
-from services.gateway.adapters import change_log
-from services.gateway.adapters.batch_rows import enqueue
+from services.gateway.adapters.keeping import Order, keep
 from services.gateway.adapters.load import Backlog, loads
 from services.gateway.adapters.metrics import ACCEPTED
 from services.gateway.adapters.rows import to_batch
 from services.gateway.adapters.tables import BATCHES
-from services.gateway.adapters.webhooks.sql_webhooks import attach
 from services.gateway.domain.batches import Batch, same_request
 from services.gateway.domain.limits import UNLIMITED, Limits, Load, excess
-from services.gateway.domain.webhooks import WebhookWish
 from services.gateway.ports import Due, OtherContent, TooMuch
 
 #: Batches in one commit: beyond this a group gains nothing, and the first of it waits longer.
@@ -32,29 +26,8 @@ MOST_AT_ONCE = 50
 
 GROUPS = Histogram("darkroom_accept_group", "Batches that shared a commit", buckets=(1, 2, 5, 10, 20, 50))
 
-_NAMED = BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True))
 # Put together once: that costs more than to have it answered.
-_KNOWN = select(BATCHES).where(_NAMED, BATCHES.c.request.is_not(None))
-
-
-@dataclass(frozen=True)
-class Order:
-    """A batch that somebody wants, and where he wants to be told of it."""
-
-    request: GenerateBatch
-    webhook: WebhookWish | None
-    #: Where it was asked for: the commit is everybody's.
-    traceparent: str | None = field(default_factory=traceparent, compare=False)
-
-    @property
-    def batch_id(self) -> str:
-        return self.request.batch_id
-
-    @property
-    def asked(self) -> str | None:
-        """What was said of the webhook, to know the same order again."""
-        return None if self.webhook is None else json.dumps([self.webhook.url, self.webhook.events])
-
+_KNOWN = select(BATCHES).where(BATCHES.c.batch_id.in_(bindparam("batch_ids", expanding=True)))
 
 Answer = Batch | OtherContent | TooMuch | DBAPIError
 
@@ -137,8 +110,11 @@ class Accepting:
         async with self._database.begin() as connection:
             # Users take turns first: who asks for the same batch at another replica waits here, before
             # anybody holds a row.
-            share = await loads(connection, {order.request.username for order in orders}, now)
-            known = await _known(connection, [order.batch_id for order in orders])
+            usernames, batch_ids = zip(
+                *((each.request.username, each.batch_id) for each in orders), strict=True
+            )
+            share, asked = await loads(connection, set(usernames), now, batch_ids)
+            known = await _known(connection, asked)
             answers = _decided(orders, known, share, in_all, self._limits, now)
             accepted = {
                 order.batch_id: order
@@ -146,7 +122,7 @@ class Accepting:
                 if isinstance(answer, Batch) and answer.fresh
             }
             if accepted:
-                made = await self._kept(connection, list(accepted.values()), now, turn)
+                made = await keep(self._database, connection, list(accepted.values()), now, turn)
                 answers = [_as_kept(answer, made) for answer in answers]
         self._send(list(accepted.values()), turn)
         return answers
@@ -159,28 +135,11 @@ class Accepting:
         elif accepted:
             self._sender.ring()
 
-    async def _kept(
-        self, connection: AsyncConnection, orders: Sequence[Order], now: float, turn: float
-    ) -> Mapping[str, float]:
-        """When each batch was made, epoch seconds: earlier than now, where events about it came before."""
-        rows = sorted((_row(order, now) for order in orders), key=lambda row: str(row["batch_id"]))
-        fresh = self._database.insert(BATCHES)
-        said = {name: fresh.excluded[name] for name in rows[0] if name not in ("batch_id", "created_at")}
-        kept = fresh.on_conflict_do_update(index_elements=[BATCHES.c.batch_id], set_=said)
-        returned = await connection.execute(kept.returning(BATCHES.c.batch_id, BATCHES.c.created_at), rows)
-        made = {row["batch_id"]: float(row["created_at"]) for row in returned.mappings()}
-        for order in orders:
-            if order.webhook:
-                username = order.request.username
-                await attach(self._database, connection, order.batch_id, username, order.webhook, now)
-        commands, traces = [order.request for order in orders], [order.traceparent for order in orders]
-        await enqueue(self._database, connection, commands, now, traces, turn)
-        await change_log.append_all(connection, [(order.batch_id, "accepted", {}) for order in orders])
-        return made
 
-
-async def _known(connection: AsyncConnection, batch_ids: Sequence[str]) -> dict[str, RowMapping]:
-    rows = (await connection.execute(_KNOWN, {"batch_ids": batch_ids})).mappings()
+async def _known(connection: AsyncConnection, batch_ids: Collection[str]) -> dict[str, RowMapping]:
+    if not batch_ids:
+        return {}
+    rows = (await connection.execute(_KNOWN, {"batch_ids": list(batch_ids)})).mappings()
     return {row["batch_id"]: row for row in rows}
 
 
@@ -225,16 +184,3 @@ def _as_kept(answer: Answer, made: Mapping[str, float]) -> Answer:
     if not isinstance(answer, Batch) or created_at is None or created_at == answer.created_at:
         return answer
     return replace(answer, created_at=created_at, fresh=False)
-
-
-def _row(order: Order, now: float) -> dict[str, Any]:
-    request = order.request
-    return {
-        "batch_id": request.batch_id,
-        "created_at": now,
-        "request": request.encode().decode(),
-        "username": request.username,
-        "character_id": request.character.id,
-        "quantity": request.quantity,
-        "webhook": order.asked,
-    }

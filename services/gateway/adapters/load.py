@@ -2,14 +2,19 @@
 now and then."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Column,
+    ColumnElement,
     CompoundSelect,
     Float,
+    Text,
+    any_,
     bindparam,
     cast,
     func,
@@ -39,36 +44,54 @@ _TURNS = text(
 )
 
 
-def _loads() -> CompoundSelect[Any]:
-    """Of each user: batches of the last minute and when the first of them was made, and images."""
-    user = BATCHES.c.username
-    owned = user.in_(bindparam("usernames", expanding=True))
-    recent = (BATCHES.c.created_at > bindparam("since")) & BATCHES.c.request.is_not(None)
-    batches = select(user, func.count(), func.min(BATCHES.c.created_at), _NOTHING)
-    images = select(user, _NOTHING, cast(None, Float), _WAITING)
-    return union_all(batches.where(owned, recent).group_by(user), images.where(owned, _OPEN).group_by(user))
+def _loads(postgresql: bool) -> CompoundSelect[Any]:
+    """Of each user: batches of the last minute and when the first of them was made, and images. Of each
+    batch: that it was asked for."""
+
+    def among(column: Column[str], name: str) -> ColumnElement[bool]:
+        # As one value it makes the same statement of any number, which the database has to read only once.
+        if postgresql:
+            return column == any_(bindparam(name, type_=ARRAY(Text)))
+        return column.in_(bindparam(name, expanding=True))
+
+    user, batch_id = BATCHES.c.username, BATCHES.c.batch_id
+    owned, asked = among(user, "usernames"), BATCHES.c.request.is_not(None)
+    never, nobody = cast(None, Float), cast(None, Text)
+    batches = select(user, func.count(), func.min(BATCHES.c.created_at), _NOTHING, nobody)
+    images = select(user, _NOTHING, never, _WAITING, nobody)
+    return union_all(
+        batches.where(owned, BATCHES.c.created_at > bindparam("since"), asked).group_by(user),
+        images.where(owned, _OPEN).group_by(user),
+        select(user, _NOTHING, never, _NOTHING, batch_id).where(among(batch_id, "batch_ids"), asked),
+    )
 
 
 # Put together once: that costs more than to have it answered.
-_LOADS = _loads()
+_LOADS = {postgresql: _loads(postgresql) for postgresql in (True, False)}
 
 
 async def user_load(connection: AsyncConnection, username: str, now: float) -> Load:
     """One user's, as `loads` says."""
-    return (await loads(connection, {username}, now))[username]
+    return (await loads(connection, {username}, now))[0][username]
 
 
-async def loads(connection: AsyncConnection, usernames: Set[str], now: float) -> dict[str, Load]:
+async def loads(
+    connection: AsyncConnection, usernames: Set[str], now: float, batch_ids: Sequence[str] = ()
+) -> tuple[dict[str, Load], set[str]]:
     """Each user's, whose requests take turns from here to the commit: together they can't pass a limit that
-    each of them keeps."""
-    if connection.dialect.name == "postgresql":
+    each of them keeps. And which of these batches were asked for before."""
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:
         await connection.execute(_TURNS, {"usernames": list(usernames)})
-    asked = {"usernames": list(usernames), "since": now - WINDOW}
-    found = {username: Load(0) for username in usernames}
-    for username, count, since, waiting in await connection.execute(_LOADS, asked):
+    asked = {"usernames": list(usernames), "since": now - WINDOW, "batch_ids": list(batch_ids)}
+    found, before = {username: Load(0) for username in usernames}, set()
+    for username, count, since, waiting, batch_id in await connection.execute(_LOADS[postgresql], asked):
+        if batch_id is not None:
+            before.add(batch_id)
+            continue
         known = found[username]
         found[username] = Load(known.images + int(waiting), known.batches + count, since or known.since)
-    return found
+    return found, before
 
 
 class Backlog:

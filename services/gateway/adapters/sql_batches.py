@@ -11,9 +11,10 @@ from chassis.database import Database
 from chassis.gathering import Gathering
 from contracts.commands import CancelBatch, GenerateBatch, RetryImages
 from services.gateway.adapters import change_log
-from services.gateway.adapters.accepting import Accepting, Order, Sender
+from services.gateway.adapters.accepting import Accepting, Sender
 from services.gateway.adapters.batch_rows import count_ended, enqueue, images_of, locked
 from services.gateway.adapters.batch_search import matching
+from services.gateway.adapters.keeping import Order
 from services.gateway.adapters.load import user_load
 from services.gateway.adapters.rows import to_batch, to_image
 from services.gateway.adapters.tables import BATCHES, IMAGES

@@ -32,3 +32,10 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
 async def postgres(postgres_url: str) -> AsyncIterator[Database]:
     async with opened(postgres_url) as database:
         yield database
+
+
+@pytest.fixture
+async def other(postgres_url: str) -> AsyncIterator[Database]:
+    """The connections of another replica."""
+    async with opened(postgres_url) as database:
+        yield database

@@ -1,7 +1,7 @@
 """Events of images that arrive together: one commit, and the same end as one by one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.domain.images import ImageState
 from tests.services.gateway.adapters.test_sql_gallery import commits, ends
-from tests.services.gateway.databases import changes, commands, emptied, opened
+from tests.services.gateway.databases import changes, commands, emptied
 from tests.services.gateway.events import FIRST, deleted, failed, moved, request, reserved, stored
 from tests.services.gateway.histories import thirty_histories
 from tests.services.gateway.readings import imagined, read, tell
@@ -23,13 +23,6 @@ from tests.services.gateway.readings import imagined, read, tell
 @pytest.fixture
 def gallery(database: Database) -> SqlGallery:
     return SqlGallery(database)
-
-
-@pytest.fixture
-async def other(postgres_url: str) -> AsyncIterator[Database]:
-    """The connections of another replica."""
-    async with opened(postgres_url) as database:
-        yield database
 
 
 async def at_once(gallery: SqlGallery, events: Sequence[Message]) -> list[Message]:

@@ -1,59 +1,21 @@
 """What two replicas of the gateway do at the same moment, on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from contracts.commands import RetryImages
 from contracts.events import BatchFinished
 from contracts.message import Message
-from services.gateway.adapters import change_log
-from services.gateway.adapters.batch_rows import enqueue, locked
+from services.gateway.adapters.batch_rows import enqueue
 from services.gateway.adapters.sql_batches import SqlBatches
 from services.gateway.adapters.sql_gallery import SqlGallery
 from services.gateway.adapters.sql_outbox import SqlOutbox
-from tests.services.gateway.databases import changes, commands, ids, opened, stuck
-from tests.services.gateway.events import FIRST, deleted, failed, public_id, request, reserved, stored
+from tests.services.gateway.databases import commands, ids, stuck
+from tests.services.gateway.events import FIRST, deleted, failed, request, reserved, stored
+from tests.services.gateway.races import asset_lock, batch_lock, held, log_lock
 from tests.services.gateway.readings import read, tell
-
-Hold = Callable[[AsyncConnection], Awaitable[object]]
-
-
-@pytest.fixture
-async def other(postgres_url: str) -> AsyncIterator[Database]:
-    """The connections of another replica."""
-    async with opened(postgres_url) as database:
-        yield database
-
-
-@asynccontextmanager
-async def held(database: Database, hold: Hold, waiting: int) -> AsyncIterator[None]:
-    """Holds a lock while the block starts its work, and until so many wait for it."""
-    async with database.begin() as connection:
-        await hold(connection)
-        yield
-        await stuck(database, waiting)
-
-
-def asset_lock(index: int) -> Hold:
-    async def hold(connection: AsyncConnection) -> None:
-        lock = text("SELECT pg_advisory_xact_lock(hashtext(:public_id))")
-        await connection.execute(lock, {"public_id": public_id(index)})
-
-    return hold
-
-
-def batch_lock(database: Database, batch_id: str = "b1") -> Hold:
-    return lambda connection: locked(database, connection, batch_id, 0.0)
-
-
-async def log_lock(connection: AsyncConnection) -> None:
-    await change_log.append(connection, "slow", "x")
 
 
 async def test_exactly_one_of_two_concurrent_last_images_says_the_end(
@@ -143,55 +105,6 @@ async def test_an_image_of_a_batch_that_nobody_knows_yet_is_held_while_it_is_sto
         await stuck(postgres, 2)
     await asyncio.gather(storing, deleting)
     assert (await read(postgres)).images[0][0] == "deleted"
-
-
-async def test_ids_of_the_event_log_are_in_commit_order(postgres: Database, other: Database) -> None:
-    async with postgres.begin() as connection:
-        await change_log.append(connection, "slow", "x")
-        fast = asyncio.create_task(tell(SqlGallery(other), reserved("fast")))
-        await stuck(postgres, 1)
-        assert await changes(postgres) == []
-    await fast
-    assert [batch_id for batch_id, _, _ in await changes(postgres)] == ["slow", "fast"]
-
-
-async def test_the_id_of_a_change_is_drawn_when_its_turn_has_come(
-    postgres: Database, other: Database
-) -> None:
-    """The order of the commits is that of the turns, also for whoever began to wait before a change was
-    put in."""
-    turn = text("SELECT pg_advisory_xact_lock(hashtext('darkroom.gateway.changes'))")
-    async with postgres.begin() as connection:
-        await connection.execute(turn)
-        waiting = asyncio.create_task(tell(SqlGallery(other), reserved("late")))
-        await stuck(postgres, 1)
-        await change_log.append_all(connection, [("first", "x", {}), ("second", "x", {})])
-    await waiting
-    assert [batch_id for batch_id, _, _ in await changes(postgres)] == ["first", "second", "late"]
-
-
-async def test_a_reader_who_follows_the_event_log_misses_nothing(postgres: Database, other: Database) -> None:
-    galleries = [SqlGallery(postgres), SqlGallery(other)]
-    writing = asyncio.gather(
-        *(tell(gallery, reserved(f"{n}-{m}")) for n, gallery in enumerate(galleries) for m in range(40))
-    )
-    followed: list[int] = []
-    query = text("SELECT id FROM changes WHERE id > :last ORDER BY id")
-    while len(followed) < 80:
-        async with postgres.read() as connection:
-            last = followed[-1] if followed else 0
-            followed += (await connection.execute(query, {"last": last})).scalars()
-        assert followed or not writing.done() or writing.result()
-    await writing
-    async with postgres.read() as connection:
-        assert followed == list((await connection.execute(query, {"last": 0})).scalars())
-
-
-async def test_a_change_that_is_rolled_back_is_not_logged(postgres: Database) -> None:
-    async with postgres.begin() as connection:
-        await change_log.append(connection, "b1", "x")
-        await connection.rollback()
-    assert await changes(postgres) == []
 
 
 async def test_a_batch_accepted_twice_at_once_is_one_batch_and_one_command(
