@@ -12,15 +12,18 @@ from contracts import names
 from contracts.commands import DeleteImage
 from contracts.events import BatchFinished, BatchRejected, IndicesReserved
 from services.gateway.adapters import change_log
-from services.gateway.adapters.batch_rows import closed, count_ended, hold, locked
+from services.gateway.adapters.batch_rows import closed, hold, locked
 from services.gateway.adapters.growth import Heard
 from services.gateway.adapters.hearing import Hearing
 from services.gateway.adapters.rows import of_image
 from services.gateway.adapters.tables import CHARACTERS, DELETED, IMAGES, OUTBOX
 from services.gateway.adapters.webhooks.announcing import announce, announce_known, of_its_end
-from services.gateway.domain.images import ImageState
+from services.gateway.domain.images import ENDED, ImageState
 from services.gateway.domain.news import of_start
 from services.gateway.ports import Merge, Shown
+
+#: Characters that are remembered.
+REMEMBERED = 10_000
 
 
 class SqlGallery:
@@ -30,6 +33,8 @@ class SqlGallery:
         self._database = database
         self._clock = clock
         self._hearing = Hearing(database, clock)
+        #: Characters that have a row, or never will: nothing changes or removes one.
+        self._registered: set[str] = set()
 
     async def aclose(self) -> None:
         """To be called when nobody tells it anything any more."""
@@ -49,15 +54,17 @@ class SqlGallery:
                 "next_index": event.next_index,
                 "padding": event.padding,
             }
-            await self._number(connection, event)
+            ended = await self._number(connection, event)
             await self._register(connection, event, now)
-            ended = await count_ended(connection, event.batch_id)
             end = await closed(connection, row, ended, now, **known)
             await self._announce_numbers(connection, row, known, end, now)
             if row["first"] is None:
                 indexes = {"first": event.first, "last": event.first + event.quantity - 1}
                 await change_log.append(connection, event.batch_id, "reserved", indexes)
-            return end
+        if len(self._registered) >= REMEMBERED:
+            self._registered.clear()
+        self._registered.add(request.character.id)
+        return end
 
     async def heard(self, batch_id: str, ordinal: int, index: int, merge: Merge) -> Shown:
         return await self._hearing(Heard(batch_id, ordinal, index, merge))
@@ -103,8 +110,8 @@ class SqlGallery:
             await announce_known(self._database, connection, batch, now)
         await announce(self._database, connection, batch, of_its_end(row, end), now)
 
-    async def _number(self, connection: AsyncConnection, event: IndicesReserved) -> None:
-        """Every image of the block has a row; what was heard before keeps what it says."""
+    async def _number(self, connection: AsyncConnection, event: IndicesReserved) -> int:
+        """Every image of the block has a row; what was heard before keeps what it says. How many ended."""
         owner = {"username": event.request.username, "character_id": event.request.character.id}
         fresh = [
             of_image(ImageState(event.batch_id, ordinal, event.first + ordinal)) | owner
@@ -114,13 +121,15 @@ class SqlGallery:
         # An ordinal is a small number to PostgreSQL, and would make one of the sum.
         reserved = literal(event.first, BigInteger) + IMAGES.c.ordinal
         higher = case((IMAGES.c.idx < reserved, reserved), else_=IMAGES.c.idx)
-        await connection.execute(
-            update(IMAGES).where(IMAGES.c.batch_id == event.batch_id).values(idx=higher, **owner)
-        )
+        numbered = update(IMAGES).where(IMAGES.c.batch_id == event.batch_id).values(idx=higher, **owner)
+        statuses = await connection.scalars(numbered.returning(IMAGES.c.status))
+        return sum(status in ENDED for status in statuses)
 
     async def _register(self, connection: AsyncConnection, event: IndicesReserved, now: float) -> None:
         """A character that nobody registered, but somebody made images of, is one of the gallery's too."""
         character = event.request.character
+        if character.id in self._registered:
+            return
         values = {
             "id": character.id,
             "owner": event.request.username,

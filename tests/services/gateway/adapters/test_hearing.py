@@ -1,9 +1,11 @@
 """Events of images that arrive together: one commit, and the same end as one by one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Engine, event
 
 from chassis.database import Database
 from contracts.events import BatchFinished
@@ -23,6 +25,20 @@ from tests.services.gateway.readings import imagined, read, tell
 @pytest.fixture
 def gallery(database: Database) -> SqlGallery:
     return SqlGallery(database)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def saw(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", saw)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", saw)
 
 
 async def at_once(gallery: SqlGallery, events: Sequence[Message]) -> list[Message]:
@@ -51,6 +67,18 @@ async def test_what_arrives_together_shares_a_commit_and_one_speaks_for_all(
         (batch_id, body["ordinal"]) for batch_id, kind, body in await changes(database) if kind == "image"
     ]
     assert sorted(logged) == [(batch_id, ordinal) for batch_id in batches for ordinal in range(4)]
+
+
+async def test_an_image_that_ends_its_batch_takes_few_round_trips(postgres: Database) -> None:
+    """Of its statements; its transaction has two more."""
+    batches, gallery = SqlBatches(postgres), SqlGallery(postgres)
+    await batches.accept(request(quantity=1))
+    await tell(gallery, reserved(quantity=1))
+    with statements() as seen:
+        (end,) = ends(await tell(gallery, stored()))
+    assert end.succeeded == 1
+    first_words = [statement.split()[0] for statement in seen]
+    assert first_words == ["WITH", "SELECT", "INSERT", "UPDATE", "DELETE", "WITH"], seen
 
 
 async def test_more_than_fit_into_a_commit_are_all_heard(sqlite: Database) -> None:
