@@ -19,7 +19,7 @@ from tests.services.renderer.requests import reserved
 
 WORKFLOWS = Path(__file__).parents[3] / "workflows"
 #: Seconds that a test waits for what must happen.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Stage:
     ready: list[ImageReady] = field(default_factory=list)
     failed: list[ImageFailed] = field(default_factory=list)
     progress: list[RenderProgress] = field(default_factory=list)
+    service: Service | None = None
 
     async def hear(self, message: Message) -> Sequence[Message]:
         if isinstance(message, ImageReady):
@@ -49,6 +50,12 @@ class Stage:
         async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - many things make it true
                 await asyncio.sleep(0.01)
+
+    async def answered(self) -> None:
+        """Returns when every backend has."""
+        assert self.service is not None
+        backends = self.service.backends
+        await self.until(lambda: all(each.healthy for each in backends()))
 
     async def ended(self, count: int) -> None:
         """Returns when so many images have ended."""
@@ -108,7 +115,7 @@ async def renderer(made: Settings, bus: MemoryBus, owner: str = "only") -> Async
 async def stage(folder: Path, *urls: str, **changes: Any) -> AsyncIterator[Stage]:
     """One renderer over these backends."""
     bus = MemoryBus()
-    async with listening(bus) as heard, renderer(settings(folder, urls, **changes), bus):
+    async with listening(bus) as heard, renderer(settings(folder, urls, **changes), bus) as heard.service:
         yield heard
 
 

@@ -91,8 +91,8 @@ async def test_a_backend_that_was_away_past_the_deadline_is_asked_for_the_job_th
     tmp_path: Path,
 ) -> None:
     """With no other backend there is nowhere else to go, and what it rendered meanwhile is paid for."""
-    async with backend(tmp_path / "a", render_seconds=0.5) as one:
-        async with stage(tmp_path, one.renderer_url, render_deadline=1.0) as heard:
+    async with backend(tmp_path / "a", render_seconds=2.0) as one:
+        async with stage(tmp_path, one.renderer_url, render_deadline=2.5) as heard:
             await heard.bus.publish(reserved(**PORTRAIT))
             await heard.until(lambda: bool(heard.progress))
             await one.taken(1)

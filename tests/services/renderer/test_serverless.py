@@ -54,6 +54,7 @@ async def test_pods_and_endpoints_share_the_work_and_an_endpoint_that_refuses_th
             await done(heard, 3)
             assert {image.backend for image in heard.ready} == {pod.name}
         async with rendering(tmp_path / "more", one, f"{pod.renderer_url}?depth=1") as heard:
+            await heard.answered()
             await done(heard, 12)
             assert {image.backend for image in heard.ready} == {pod.name, one.name}
 
