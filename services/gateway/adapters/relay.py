@@ -48,9 +48,11 @@ class Relay:
         #: Accepted here, in the outbox, and nobody else's to send.
         self._handed: list[Due] = []
         self._running = False
-        self._rung = False
-        self._looked = self._aged = self._due_at = 0.0
+        self._rung = True
+        self._looked = self._aged = 0.0
         self._rest = LOOK
+        #: When the outbox is looked into though nobody rings; None after a look, until the rest begins.
+        self._due_at: float | None = None
 
     def turn(self) -> float:
         """Seconds for which what is put into the outbox now is left to this process, if it is handed over
@@ -82,6 +84,8 @@ class Relay:
                     await self._outbox.unsent(left, self._clock())
 
     async def _look(self) -> None:
+        if self._due_at is None:
+            self._due_at = monotonic() + self._rest
         # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with the bell.
         with suppress(TimeoutError):
             async with asyncio.timeout(self._due_at - monotonic()):
@@ -97,15 +101,12 @@ class Relay:
             await self._look_into_outbox()
 
     async def _look_into_outbox(self) -> None:
-        self._rung = False
+        self._rung, self._due_at = False, None
         # Also after a look that fails.
         self._rest = LOOK
-        try:
-            while await self.send_due() == GROUP:
-                pass
-            await self._tell_age()
-        finally:
-            self._due_at = monotonic() + self._rest
+        while await self.send_due() == GROUP:
+            pass
+        await self._tell_age()
 
     async def _tell_age(self) -> None:
         """Once a second is often enough for whoever reads it."""
