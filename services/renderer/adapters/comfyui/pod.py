@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from services.renderer.adapters.comfyui.address import Address, read_address
 from services.renderer.adapters.comfyui.answers import (
@@ -18,7 +19,7 @@ from services.renderer.adapters.comfyui.survey import Machine, embeddings, inven
 from services.renderer.adapters.comfyui.watch import PodWatch
 from services.renderer.adapters.places import Pace, Place
 from services.renderer.domain.equipment import Inventory
-from services.renderer.domain.remote import File, Finished, Image, Lost, Queued, Remote, Seen
+from services.renderer.domain.remote import Attached, File, Finished, Image, Lost, Queued, Remote, Seen
 from services.renderer.domain.troubles import Passing, Unreachable
 from services.renderer.domain.workflows import Graph
 
@@ -79,7 +80,7 @@ class Pod:
     @contextmanager
     def watching(self, remote: Remote, poll: float) -> Iterator[PodWatch]:
         with self._listener.watching(remote.key) as told:
-            yield PodWatch(told, self.look, poll)
+            yield PodWatch(told, self.look, self._look_and_fetch, poll)
 
     async def probe(self) -> None:
         """Whether the server can render, and what it offers. Raises Unreachable."""
@@ -133,6 +134,8 @@ class Pod:
         return seen
 
     async def fetch(self, image: Image) -> bytes:
+        if isinstance(image, Attached):
+            return image.data
         data = await self._client.file(_view(image)) if isinstance(image, File) else None
         if data is None:
             raise Passing("file_missing", "the backend made the image but no longer has its file")
@@ -147,6 +150,21 @@ class Pod:
             # now, because a server may have become an older one since it was probed.
             if await self._knows_jobs():
                 await self._client.json("POST", "/interrupt", {"prompt_id": remote_id})
+
+    async def _look_and_fetch(self, remote: Remote) -> Seen:
+        """As `look`, for a job that is most likely done: its file is asked for at the same time, and comes
+        along where the job's own word is that this is its image."""
+        fetching = asyncio.ensure_future(self._client.file(_view(remote.file)))
+        try:
+            seen = await self.look(remote)
+            if isinstance(seen, Finished) and seen.image == remote.file:
+                with suppress(Unreachable):  # then it is fetched with patience
+                    data = await fetching
+                    return seen if data is None else replace(seen, image=Attached(data))
+            return seen
+        finally:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
 
     async def _knows_jobs(self) -> bool:
         return (await self._client.json("GET", "/api/jobs?limit=1"))[0] == 200

@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable
 from services.renderer.adapters.comfyui.listener import JobWatch
 from services.renderer.domain.remote import Remote, Running, Seen
 
+Look = Callable[[Remote], Awaitable[Seen]]
+
 
 class PodWatch:
-    """`poll`: seconds between two looks where the socket says nothing."""
+    """`poll`: seconds between two looks where the socket says nothing. `look_at_end` is the look that follows
+    the socket's word that the job moved on."""
 
-    def __init__(self, told: JobWatch, look: Callable[[Remote], Awaitable[Seen]], poll: float) -> None:
+    def __init__(self, told: JobWatch, look: Look, look_at_end: Look, poll: float) -> None:
         self._told = told
         self._look = look
+        self._look_at_end = look_at_end
         self._poll = poll
         self._clock = asyncio.get_running_loop().time
         self._looked = self._clock()
@@ -22,7 +26,7 @@ class PodWatch:
         if not moved and self._told.running and self._clock() - self._looked < self._poll:
             return self._step
         self._looked = self._clock()
-        seen = await self._look(remote)
+        seen = await (self._look_at_end if moved else self._look)(remote)
         return self._step if isinstance(seen, Running) else seen
 
     @property
