@@ -37,8 +37,8 @@ BAR = Bar(at_least=0.5)
 OURS, KEYED, BARE = "gateway", "gateway, with a key", "bare route"
 WISH = '{"prompt": "portrait in opal light", "quantity": 4, "width": 832, "height": 1216}'
 CONNECTIONS = 16
-#: So many that none of them is one whom the limits concern.
-USERS = 200
+#: So many that nobody comes near what one user may ask for, which is counted with each batch.
+USERS = 2000
 #: Images of one batch whose stream is open, and streams of one user.
 IMAGES, STREAMS_OF_USER = 8, 50
 
@@ -168,7 +168,6 @@ async def _processes(
         "WORKFLOWS_DIR": str(ROOT / "workflows"),
         # Nobody renders here, so what is asked for stays outstanding.
         "IMAGES_IN_ALL": "100000000",
-        "IMAGES_PER_USER": "1000000",
     }
     gateway, port = Replica("gateway", 1, folder, known), free_ports(1)[0]
     words = ("-m", "bench.bare", str(port), database_url, bus_url)

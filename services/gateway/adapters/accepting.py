@@ -23,6 +23,9 @@ from services.gateway.ports import Due, OtherContent, TooMuch
 
 #: Batches in one commit: beyond this a group gains nothing, and the first of it waits longer.
 MOST_AT_ONCE = 50
+#: Seconds: callers who were answered together ask again together, but the first of them a moment earlier.
+#: Without a rest he would have a commit of his own, for which all others wait.
+REST = 0.003
 
 GROUPS = Histogram("darkroom_accept_group", "Batches that shared a commit", buckets=(1, 2, 5, 10, 20, 50))
 
@@ -70,7 +73,7 @@ class Accepting:
         self._limits = limits
         self._sender = sender or NoSender()
         self.backlog = Backlog(database)
-        self._gathering: Gathering[Order, Answer] = Gathering(self._group, MOST_AT_ONCE)
+        self._gathering: Gathering[Order, Answer] = Gathering(self._group, MOST_AT_ONCE, REST)
 
     async def __call__(self, order: Order) -> Batch:
         """Raises OtherContent and TooMuch."""
