@@ -24,7 +24,7 @@ CONF = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
-autovacuum_naptime = 1s
+autovacuum_naptime = 5s
 """
 
 
